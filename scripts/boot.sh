@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# boot RUN: pack RUN/job into an initramfs, boot the kernel that build left, and
+# leave in RUN what the guest sent: status, stdout, stderr, console.log, qemu.rc.
+# Part of run, test, exec and shell, which prepare RUN. Judges nothing.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+check_knobs
+set_paths
+run=$(realpath "$1")
+nonce=$(cat "$run/nonce")
+
+# The guest gets this long to reach its first program; it needs 2 s here.
+boot_limit=$((TIMEOUT < 120 ? TIMEOUT : 120))
+
+version_ge() { printf '%s\n%s\n' "$2" "$1" | sort -V -C; }
+
+check_qemu() {
+	local version
+	command -v "$qemu" >/dev/null || die SETUP "$qemu is missing; run: make setup"
+	version=$("$qemu" --version | sed -n 's/^QEMU emulator version \([0-9.]*\).*/\1/p')
+	version_ge "$version" "$qemu_min" || die SETUP "$qemu is $version; at least $qemu_min is needed"
+}
+
+# pack: busybox, init, the job and, where the verb runs them, the kselftests, as
+# cpio archives one after the other, which the kernel unpacks in turn.
+pack() {
+	local root=$run/root
+	mkdir -p "$root/bin" "$root/usr/bin"
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	cp guest/init "$root/init"
+	cp guest/timeout "$root/usr/bin/timeout"
+	echo "NONCE=$nonce" >"$run/job/env"
+	(cd "$root" && find . | cpio -o -H newc --quiet -R 0:0) >"$run/initrd"
+	(cd "$run" && find job | cpio -o -H newc --quiet -R 0:0) >>"$run/initrd"
+	if [ -d "$run/extra-root" ]; then
+		(cd "$run/extra-root" && find . | cpio -o -H newc --quiet -R 0:0) >>"$run/initrd"
+	fi
+	if [ -f "$run/kselftest.list" ]; then
+		(cd "$out" && cpio -o -H newc --quiet -R 0:0 <"$run/kselftest.list") >>"$run/initrd"
+	fi
+	rm -rf "$root" "$run/extra-root"
+}
+
+# qemu_line: the command, as an array, so that it can be printed to copy.
+qemu_line() {
+	local port
+	line=("$qemu" "${qemu_machine[@]}" -m 3G -display none -nodefaults -no-reboot)
+	if [ -n "$ICOUNT" ]; then
+		line+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1)
+	else
+		line+=(-accel "tcg,thread=multi" -smp 2)
+	fi
+	line+=(-kernel "$run/kernel" -initrd "$run/initrd"
+		-append "console=$console panic=-1 ${APPEND}" -device virtio-serial-pci)
+	for port in status stdout stderr; do
+		line+=(-chardev "file,id=$port,path=$run/$port" -device "virtserialport,chardev=$port,name=$port")
+	done
+	if [ -n "${INTERACTIVE:-}" ]; then
+		line+=(-serial mon:stdio)
+	else
+		line+=(-serial "file:$run/console.log")
+	fi
+}
+
+booted() { grep -qs '^boot ' "$run/status"; }
+
+# watch PID: a heartbeat that names what the guest does, and the limit for a
+# kernel that never reaches user space.
+watch() {
+	local pid=$1 start=$SECONDS beat=0 what
+	while sleep 1 && kill -0 "$pid" 2>/dev/null; do
+		if ! booted && [ $((SECONDS - start)) -ge "$boot_limit" ]; then
+			kill "$pid"
+			return
+		fi
+		beat=$((beat + 1))
+		if [ $((beat % 15)) -ne 0 ]; then continue; fi
+		what='booting'
+		if booted; then
+			what=$(sed -n 's/^# selftests: kvm: //p' "$run/stdout" | tail -n 1)
+		fi
+		note "$((SECONDS - start)) s: ${what:-running}"
+	done
+}
+
+# follow NAME FD: what the guest writes to a port, as it comes.
+follow() { tail -q -c +1 -s 0.1 -f --pid="$qemu_pid" "$run/$1" 2>/dev/null >&"$2"; }
+
+check_qemu
+pack
+ln -f "$out/$image" "$run/kernel" 2>/dev/null || cp "$out/$image" "$run/kernel"
+qemu_line
+printf '%q ' "${line[@]}" >"$run/qemu.line"
+: >"$run/status" >"$run/stdout" >"$run/stderr"
+
+if [ -n "${INTERACTIVE:-}" ]; then exec "${line[@]}"; fi
+
+# setpriv: should this script be killed outright, QEMU goes down with it.
+set -m
+setpriv --pdeathsig TERM timeout --foreground -k 5 "$TIMEOUT" setpriv --pdeathsig KILL \
+	"${line[@]}" >"$run/qemu.log" 2>&1 </dev/null &
+set +m
+qemu_pid=$!
+children+=("$qemu_pid")
+watch "$qemu_pid" &
+watch_pid=$!
+followers=()
+if [ -n "${FOLLOW:-}" ]; then
+	follow stdout 1 &
+	followers+=($!)
+	follow stderr 2 &
+	followers+=($!)
+fi
+rc=0
+wait "$qemu_pid" || rc=$?
+children=()
+kill "$watch_pid" 2>/dev/null || : # it may have seen the end by itself
+if [ ${#followers[@]} -gt 0 ]; then wait "${followers[@]}"; fi
+echo "$rc" >"$run/qemu.rc"

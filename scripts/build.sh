@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# build: the kernel, its uAPI headers and, unless called by a verb that runs no
+# selftests, the installed KVM selftests. Out of tree; make rebuilds what changed.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+check_knobs
+set_paths
+need run
+lock
+sub tree
+
+mkdir -p "$out"
+cc=gcc
+if command -v ccache >/dev/null; then
+	cc='ccache gcc'
+	# one cache for all trees of all checkouts: absolute paths become relative
+	export CCACHE_BASEDIR=$base_dir CCACHE_NOHASHDIR=1
+fi
+# the machine's name and user do not belong into the kernel
+export KBUILD_BUILD_USER=kvm-gmem-flags KBUILD_BUILD_HOST=bench
+
+fragments=("configs/common.config" "configs/$ARCH.config")
+
+# kmake TARGET...: the kernel's own make, out of tree.
+kmake() { make -C "$tree" O="$out" ARCH="$kernel_arch" CC="$cc" HOSTCC="$cc" -j"$JOBS" "$@"; }
+
+# configure: everything off, then the fragments; an option that did not stick is
+# an error, because a kernel without it would test something else.
+configure() {
+	local line option stamp
+	stamp=$(hash_of "${fragments[@]}" "$tree/kernel/configs/tiny.config" "$tree/$tiny_config")
+	if [ "$(cat "$out/config.stamp" 2>/dev/null)" = "$stamp" ] && [ -f "$out/.config" ]; then return; fi
+	rm -f "$out/config.stamp"
+	cat "$tree/kernel/configs/tiny.config" "$tree/$tiny_config" "${fragments[@]}" >"$out/all.config"
+	step "build: configuring" "$out/config.log" kmake KCONFIG_ALLCONFIG="$out/all.config" allnoconfig ||
+		die BUILD "cannot configure the kernel" "$out/config.log"
+	while read -r line; do
+		case $line in
+		CONFIG_*) option=${line%%=*} ;;
+		'# CONFIG_'*' is not set') option=${line#'# '} option=${option%% *} ;;
+		*) continue ;;
+		esac
+		if grep -qxF "$line" "$out/.config"; then continue; fi
+		# an option that is not offered at all is off, too
+		if [[ $line == '#'* ]] && ! grep -q "^$option=" "$out/.config"; then continue; fi
+		die BUILD "'$line' (configs/) did not stick: $(grep -w "$option" "$out/.config" || echo "$option depends on something that is off")"
+	done < <(cat "${fragments[@]}")
+	echo "$stamp" >"$out/config.stamp"
+}
+
+# first_error LOG: what the compiler said first; the rest often follows from it.
+first_error() {
+	grep -m 1 -E '(error|Error|ERROR|undefined reference)[: ]' "$1" | sed "s#^$tree/##; s#^\(\.\./\)*linux/##" |
+		grep . || echo "make failed"
+}
+
+configure
+# The log is kept whole; a heartbeat shows its last line.
+step "build: kernel ($branch, $ARCH, $JOBS jobs)" "$out/kernel.log" kmake "$image_target" headers ||
+	die BUILD "$(first_error "$out/kernel.log")" "$out/kernel.log"
+
+case ${GMEM_VERB:-} in run | exec | shell) exit 0 ;; esac
+
+# The KVM selftests as the kernel installs them, static so that the initramfs
+# needs no libraries, stripped so that it stays small.
+selftests() {
+	make -C "$tree/tools/testing/selftests" -j"$JOBS" TARGETS=kvm FORCE_TARGETS=1 ARCH="$selftest_arch" \
+		CC="$cc" O="$out" KBUILD_OUTPUT="$out" KHDR_INCLUDES="-isystem $out/usr/include" EXTRA_CFLAGS=-g0 \
+		LDFLAGS='-static -pthread -no-pie -s' INSTALL_PATH="$out/kselftest" install
+}
+step "build: KVM selftests" "$out/selftests.log" selftests ||
+	die BUILD "$(first_error "$out/selftests.log")" "$out/selftests.log"

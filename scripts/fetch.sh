@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# fetch: the pristine base as a git repository with the tag "base". It comes from
+# the Debian package named in bases/$BASE.env, kept in a cache that all checkouts
+# share, or from the tree that KSRC names.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+check_knobs
+set_paths
+
+if [ -d "$repo" ]; then exit 0; fi
+lock
+
+log=$base_dir/fetch.log
+part=$base_dir/import.part # whatever is in it was interrupted
+rm -rf "$part"
+mkdir -p "$part" "$cache"
+
+# archive SUITE: where this machine's own apt has the Debian archive that holds
+# SUITE, so that no address needs to stand here. Backports live in the main
+# archive, security updates in their own.
+archive() {
+	local codename
+	# shellcheck source=/dev/null
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	case $1 in *-security) codename+=-security ;; esac
+	apt-get indextargets --format '$(REPO_URI)|$(CODENAME)' |
+		awk -F'|' -v codename="$codename" '$2 == codename { print $1; exit }'
+}
+
+# private_apt CMD...: apt-get that knows only SUITE, as any user, and leaves the
+# machine's own apt alone. Downloads land in $part/deb.
+private_apt() {
+	cd "$part/deb"
+	apt-get -q -o Dir::Etc::SourceList="$part/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+		-o Dir::State::Lists="$part/apt/lists" -o Dir::Cache="$part/apt/cache" \
+		-o APT::Sandbox::User=root "$@"
+}
+
+check_sum() {
+	local sum
+	sum=$(sha256sum "$1" | cut -d' ' -f1)
+	[ "$sum" = "$SHA256" ] ||
+		die FETCH "sha256 of $1 is $sum, bases/$BASE.env says $SHA256; delete the file and run this again"
+}
+
+# download: the package of exactly VERSION, into the cache. If the suite has
+# dropped that version, the newest of the same release (the package's name holds
+# it), with a clear note: the archive's signature vouches for it, but the series
+# was not tested on it.
+download() {
+	local uri file
+	uri=$(archive "$SUITE")
+	[ -n "$uri" ] || die FETCH "apt knows no Debian archive here; run apt-get update as root, then this again"
+	mkdir -p "$part/apt/lists/partial" "$part/apt/cache/archives/partial" "$part/deb"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $SUITE main" \
+		>"$part/apt/sources.list"
+	step "fetch: package lists of $SUITE" "$log" private_apt update --error-on=any ||
+		die FETCH "apt-get cannot read $SUITE: no network, or this mirror lacks the suite" "$log"
+	if ! step "fetch: $PACKAGE $VERSION" "$log" private_apt download "$PACKAGE=$VERSION"; then
+		note "NOTE: cannot have $PACKAGE $VERSION from $SUITE; trying the newest one, which the series was not tested on"
+		step "fetch: $PACKAGE, newest" "$log" private_apt download "$PACKAGE" ||
+			die FETCH "cannot download $PACKAGE" "$log"
+	fi
+	file=$(find "$part/deb" -name '*.deb')
+	if [ "$file" = "$part/deb/$pinned" ]; then check_sum "$file"; fi
+	# across file systems mv is no single step, the rename after it is
+	mv "$file" "$cache/.part.$$"
+	mv "$cache/.part.$$" "$cache/$(basename "$file")"
+}
+
+# cached: the package in the cache: the pinned one, else the newest of its release.
+cached() {
+	if [ -f "$cache/$pinned" ]; then
+		echo "$cache/$pinned"
+	else
+		find "$cache" -name "${PACKAGE}_*.deb" | sort -V | tail -n 1
+	fi
+}
+
+# unpack DEB DIR: the source tarball inside the package.
+unpack() {
+	mkdir -p "$2"
+	dpkg-deb --fsys-tarfile "$1" | tar -xO "./usr/src/$PACKAGE.tar.xz" |
+		tar -xJ -C "$2" --strip-components=1
+}
+
+# check_release DIR: is it a kernel tree, and of the release the series is for?
+check_release() {
+	local found
+	[ -d "$1/virt/kvm" ] && [ -f "$1/Makefile" ] || die FETCH "$1 is no kernel tree"
+	found=$(sed -n 's/^VERSION = //p; s/^PATCHLEVEL = //p' "$1/Makefile" | head -n 2 | paste -sd .)
+	[ "$found" = "$RELEASE" ] || die FETCH "$1 is Linux $found; BASE=$BASE needs $RELEASE"
+}
+
+new_repo() {
+	git_plain init -q --bare "$part/git"
+	git_plain -C "$part/git" config user.name 'KVM guest_memfd flags'
+	git_plain -C "$part/git" config user.email kvm-gmem-flags@example.org
+	git_plain -C "$part/git" config gc.auto 0
+	git_plain -C "$part/git" config core.looseCompression 1
+	git_plain -C "$part/git" config core.abbrev 12
+	git_plain -C "$part/git" config advice.detachedHead false
+}
+
+# import DIR MESSAGE [-f]: all of DIR as one commit. -f takes what the kernel's own
+# .gitignore names too: right for a package, wrong for a tree that was built in.
+import() {
+	git_plain --git-dir="$part/git" --work-tree="$1" add --all "${@:3}"
+	git_plain --git-dir="$part/git" --work-tree="$1" commit -q -m "$2"
+}
+
+fetch_package() {
+	local deb
+	pinned=${PACKAGE}_${VERSION}_all.deb
+	deb=$(cached)
+	if [ -z "$deb" ]; then
+		download
+		deb=$(cached)
+	elif [ "$(basename "$deb")" = "$pinned" ]; then
+		check_sum "$deb"
+	fi
+	step "fetch: unpacking $(basename "$deb")" "$log" unpack "$deb" "$part/src" ||
+		die FETCH "cannot unpack $deb" "$log"
+	check_release "$part/src"
+	new_repo
+	step "fetch: importing it into git" "$log" import "$part/src" "$(basename "$deb" _all.deb)" -f ||
+		die FETCH "cannot import the base into git" "$log"
+	rm -rf "$part/src"
+}
+
+fetch_ksrc() {
+	check_release "$KSRC"
+	new_repo
+	if [ "$(git -C "$KSRC" rev-parse --show-toplevel 2>/dev/null)" = "$KSRC" ]; then
+		if [ -n "$(git -C "$KSRC" status --porcelain -uno)" ]; then
+			note "NOTE: uncommitted changes in $KSRC are left out; the base is its HEAD"
+		fi
+		step "fetch: HEAD of $KSRC" "$log" \
+			git_plain -C "$part/git" fetch -q --depth 1 "file://$KSRC" HEAD ||
+			die FETCH "cannot fetch HEAD of $KSRC" "$log"
+		git_plain -C "$part/git" update-ref HEAD FETCH_HEAD
+	else
+		step "fetch: importing $KSRC into git" "$log" import "$KSRC" "$KSRC" ||
+			die FETCH "cannot import $KSRC into git" "$log"
+	fi
+}
+
+if [ -n "$KSRC" ]; then fetch_ksrc; else fetch_package; fi
+git_plain -C "$part/git" tag base HEAD
+mv "$part/git" "$repo"
+rm -rf "$part"

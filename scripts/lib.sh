@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What every verb shares: the knobs, the paths that follow from them, progress
+# on stderr, one way to fail, one way to run something long, one lock.
+
+set -euo pipefail
+export LC_ALL=C
+umask 022
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+verb=$(basename "$0" .sh)
+cd "$top"
+
+# --- failing -----------------------------------------------------------------
+
+# Exit codes of the verdict classes; docs/testing.md explains them.
+declare -A exit_codes=(
+	[PASS]=0 [TEST]=1 [USAGE]=2
+	[SETUP]=101 [FETCH]=102 [APPLY]=103 [BUILD]=104 [BOOT]=105 [PANIC]=106
+	[HANG]=107 [SKIP]=108 [SPLAT]=109 [HARNESS]=110 [BUSY]=111
+)
+
+say() { printf '==> %s\n' "$*" >&2; }
+note() { printf '    %s\n' "$*" >&2; }
+
+# repeat_line: the command that does the same again, with every knob that was set.
+repeat_line() {
+	local knob line="make ${GMEM_VERB:-$verb}"
+	for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC; do
+		if [ -n "${GMEM_SET[$knob]:-}" ]; then line+=" $knob=$(printf %q "${GMEM_SET[$knob]}")"; fi
+	done
+	echo "$line"
+}
+
+# die CLASS MESSAGE [LOG]: the verdict line, the end of LOG, how to repeat it.
+die() {
+	local class=$1 message=$2 log=${3:-}
+	if [ -n "$log" ] && [ -s "$log" ]; then
+		tail -n 40 "$log" | sed 's/^/    | /' >&2
+	fi
+	printf 'verdict: FAIL %s: %s\n' "$class" "$message" >&2
+	disk_full_hint "$log"
+	if [ -n "$log" ]; then printf '  log:    %s\n' "${log#"$top"/}" >&2; fi
+	if [ "$class" != USAGE ]; then printf '  repeat: %s\n' "$(repeat_line)" >&2; fi
+	exit "${exit_codes[$class]}"
+}
+
+# disk_full_hint LOG: a full disk has many faces; name it where it is the cause.
+disk_full_hint() {
+	local free
+	free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
+	if [ "$free" -lt 64 ] || grep -qs 'No space left on device' "${1:-/dev/null}"; then
+		printf '  disk:   %s has %s MiB free; make room and run it again\n' "$top" "$free" >&2
+	fi
+}
+
+# --- knobs -------------------------------------------------------------------
+
+# As given by the caller, for repeat_line; defaults come after.
+declare -A GMEM_SET=()
+for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC; do
+	GMEM_SET[$knob]=${!knob:-}
+done
+unset knob
+
+BASE=${BASE:-v7.3}
+ARCH=${ARCH:-x86_64}
+SERIES=${SERIES:-flags}
+KSRC=${KSRC:-}
+EXTRA=${EXTRA:-}
+APPEND=${APPEND:-}
+ICOUNT=${ICOUNT:-}
+JOBS=${JOBS:-$(nproc)}
+TIMEOUT=${TIMEOUT:-900}
+
+# names PATTERN...: the last parts of the paths that exist, without ending.
+names() {
+	local path
+	for path in "$@"; do
+		if [ -e "$path" ]; then basename "$path" | sed 's/\.[a-z]*$//'; fi
+	done | paste -sd ' '
+}
+
+# Bad knobs are answered here, before anything is touched.
+check_knobs() {
+	local patch
+	[ -f "bases/$BASE.env" ] || die USAGE "unknown BASE '$BASE'; known: $(names bases/*.env)"
+	[ -f "configs/$ARCH.env" ] || die USAGE "unknown ARCH '$ARCH'; known: $(names configs/*.env)"
+	[ "$SERIES" = none ] || [ -d "series/$SERIES/$BASE" ] ||
+		die USAGE "unknown SERIES '$SERIES' for $BASE; known: $(find series -mindepth 2 -maxdepth 2 -name "$BASE" -printf '%P\n' | cut -d/ -f1 | sort | paste -sd ' ') none"
+	[[ $JOBS =~ ^[1-9][0-9]*$ ]] || die USAGE "JOBS='$JOBS' is not a positive number"
+	[[ $TIMEOUT =~ ^[1-9][0-9]*$ ]] || die USAGE "TIMEOUT='$TIMEOUT' is not a positive number of seconds"
+	[[ -z $ICOUNT || $ICOUNT = 1 ]] || die USAGE "ICOUNT='$ICOUNT' is neither 1 nor empty"
+	for patch in $EXTRA; do
+		[ -f "$patch" ] || die USAGE "EXTRA names '$patch', which is no file"
+	done
+	[ -z "$KSRC" ] || [ -d "$KSRC" ] || die USAGE "KSRC='$KSRC' is no directory"
+}
+
+# set_paths: everything that the knobs decide, in one place.
+set_paths() {
+	local key=$BASE patch
+	# shellcheck source=/dev/null
+	. "bases/$BASE.env"
+	# shellcheck source=/dev/null
+	. "configs/$ARCH.env"
+
+	if [ -n "$KSRC" ]; then
+		KSRC=$(realpath "$KSRC")
+		key=$BASE-ksrc-$(printf %s "$KSRC" | sha256sum | cut -c1-8)
+	fi
+	base_dir=$top/build/$key # the base: one git repository, tag "base"
+	repo=$base_dir/git
+	branch=$SERIES
+	for patch in $EXTRA; do
+		branch+=+$(basename "$patch" .patch)
+	done
+	tree_dir=$base_dir/$branch # one worktree for each series (and EXTRA)
+	tree=$tree_dir/linux
+	out=$tree_dir/$ARCH # kernel build, kselftest install
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-gmem-flags
+}
+
+# series_patches: the patches of this SERIES and EXTRA, in order, a line each.
+series_patches() {
+	local patch
+	if [ "$SERIES" != none ]; then
+		find "$top/series/$SERIES/$BASE" -name '[0-9]*.patch' | sort
+	fi
+	for patch in $EXTRA; do realpath "$patch"; done
+}
+
+# hash_of FILE...: one short name for the content of all of them.
+hash_of() { cat /dev/null "$@" | sha256sum | cut -c1-16; }
+
+# git on the project's own repositories, deaf to the user's configuration,
+# which could change what an export looks like.
+git_plain() {
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git "$@"
+}
+
+# --- long work ---------------------------------------------------------------
+
+children=()
+
+# stop_children: whatever still runs goes down with us, whole process groups.
+stop_children() {
+	local pid
+	for pid in "${children[@]}"; do
+		kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || continue
+	done
+	children=()
+}
+
+on_signal() {
+	trap '' INT TERM HUP
+	stop_children
+	wait
+	if [ -z "${GMEM_VERB:-}" ]; then
+		printf '\ninterrupted; what was half done is redone next time: %s\n' "$(repeat_line)" >&2
+	fi
+	exit $((128 + $1))
+}
+trap 'on_signal 1' HUP
+trap 'on_signal 2' INT
+trap 'on_signal 15' TERM
+trap stop_children EXIT
+
+# in_group CMD...: start CMD, a program or a function, in a process group of its
+# own, so that it and all that it starts can be stopped at once.
+in_group() {
+	set -m
+	"$@" &
+	set +m
+	children+=($!)
+}
+
+# step LABEL LOG CMD...: run CMD with its output in LOG and say every 15 s for
+# how long it has run and what it did last. Returns CMD's exit code.
+step() {
+	local label=$1 log=$2 rc=0 pid beat start=$SECONDS
+	shift 2
+	say "$label"
+	mkdir -p "$(dirname "$log")"
+	in_group "$@" >"$log" 2>&1 </dev/null
+	pid=${children[-1]}
+	heartbeat "$pid" "$log" &
+	beat=$!
+	wait "$pid" || rc=$?
+	kill "$beat" 2>/dev/null || rc=$rc
+	children=("${children[@]/$pid/}")
+	note "$((SECONDS - start)) s"
+	return "$rc"
+}
+
+heartbeat() {
+	local pid=$1 log=$2 start=$SECONDS
+	while sleep 15 && kill -0 "$pid" 2>/dev/null; do
+		note "$((SECONDS - start)) s: $(tail -n 1 "$log" | cut -c1-100)"
+	done
+}
+
+# sub VERB [ARG]: another verb as part of this one; its failure is ours.
+sub() {
+	local rc=0
+	GMEM_VERB=${GMEM_VERB:-$verb} "$top/scripts/$1.sh" "${@:2}" &
+	children+=($!)
+	wait $! || rc=$?
+	children=()
+	[ "$rc" -eq 0 ] || exit "$rc"
+}
+
+# lock: one verb at a time works in a checkout; the parts of a verb inherit it.
+lock() {
+	[ -z "${GMEM_LOCKED:-}" ] || return 0
+	mkdir -p build
+	exec 9<>build/.lock
+	if ! flock -n 9; then
+		die BUSY "'$(head -n 1 build/.lock)' works in this checkout; wait for it, or use a second checkout"
+	fi
+	printf 'make %s (pid %s)\n' "$verb" "$$" >build/.lock
+	export GMEM_LOCKED=1
+}
+
+# --- runs --------------------------------------------------------------------
+
+# new_run: a fresh folder under results/ for one boot, in $run, with the nonce
+# that only this run's guest can send back, and what it takes to repeat the run.
+new_run() {
+	local name
+	name=$(date +%Y%m%d-%H%M%S)-${GMEM_VERB:-$verb}-$BASE-$branch-$ARCH
+	mkdir -p results
+	until mkdir "results/$name" 2>/dev/null; do
+		sleep 1
+		name=$(date +%Y%m%d-%H%M%S)-${name#*-*-}
+	done
+	run=$top/results/$name
+	ln -sfn "$name" results/latest
+	mkdir -p "$run/job/work"
+	cat /proc/sys/kernel/random/uuid >"$run/nonce"
+	repeat_line >"$run/repeat"
+	cp "$out/.config" "$run/config"
+	{
+		gcc --version | head -n 1
+		"$qemu" --version | head -n 1
+		git_plain -C "$tree" log -1 --format='tree: %H %s'
+		git_plain -C "$tree" status --porcelain -uno
+	} >"$run/versions"
+}
+
+# --- packages ----------------------------------------------------------------
+
+# packages WHAT: what a fresh Debian needs, by name; WHAT is run or check.
+# None of them conflicts with another: see FACTS in docs/testing.md.
+packages() {
+	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync \
+		ccache busybox-static qemu-system-x86 debian-archive-keyring ca-certificates
+	if [ "$1" = check ]; then echo bats shellcheck shfmt codespell; fi
+}
+
+missing_packages() {
+	local package
+	for package in $(packages "$1"); do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			echo "$package"
+	done | paste -sd ' '
+}
+
+# install_line PACKAGES: what a person types.
+install_line() {
+	local as=
+	if [ "$(id -u)" -ne 0 ]; then as='sudo '; fi
+	echo "${as}apt-get update && ${as}apt-get install --no-remove --no-install-recommends $1"
+}
+
+# need WHAT: install what a verb needs and the machine lacks.
+need() {
+	if [ -n "$(missing_packages "$1")" ]; then sub setup; fi
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run: the main job. Everything from a bare machine to the capability table that
+# the patched, running kernel prints, and one verdict line.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+check_knobs
+set_paths
+lock
+need run
+sub build
+
+table=$out/gmem-table
+gcc -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$table" guest/gmem-table.c ||
+	die BUILD "guest/gmem-table.c does not compile against the headers of $branch"
+
+new_run
+cp "$table" "$run/job/work/"
+echo 'cd work && exec ./gmem-table' >"$run/job/run"
+FOLLOW=1 sub boot "$run"
+sub judge "$run"
