@@ -44,6 +44,12 @@ pack() {
 	rm -rf "$root" "$run/extra-root"
 }
 
+# port_file PORT: the file in RUN that a port's output goes to. What selftests
+# write to stdout is KTAP, and is called so.
+port_file() {
+	if [ "$1" = stdout ] && [ -f "$run/required" ]; then echo results.ktap; else echo "$1"; fi
+}
+
 # qemu_line: the command, as an array, so that it can be printed to copy.
 qemu_line() {
 	local port
@@ -51,12 +57,12 @@ qemu_line() {
 	if [ -n "$ICOUNT" ]; then
 		line+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1)
 	else
-		line+=(-accel "tcg,thread=multi" -smp 2)
+		line+=(-accel "tcg,thread=multi" -smp "2,sockets=2")
 	fi
 	line+=(-kernel "$run/kernel" -initrd "$run/initrd"
 		-append "console=$console panic=-1 ${APPEND}" -device virtio-serial-pci)
 	for port in status stdout stderr; do
-		line+=(-chardev "file,id=$port,path=$run/$port" -device "virtserialport,chardev=$port,name=$port")
+		line+=(-chardev "file,id=$port,path=$run/$(port_file "$port")" -device "virtserialport,chardev=$port,name=$port")
 	done
 	if [ -n "${INTERACTIVE:-}" ]; then
 		line+=(-serial mon:stdio)
@@ -71,7 +77,7 @@ booted() { grep -qs '^boot ' "$run/status"; }
 # kernel that never reaches user space.
 watch() {
 	local pid=$1 start=$SECONDS beat=0 what
-	while sleep 1 && kill -0 "$pid" 2>/dev/null; do
+	while pause 1 && kill -0 "$pid" 2>/dev/null; do
 		if ! booted && [ $((SECONDS - start)) -ge "$boot_limit" ]; then
 			kill "$pid"
 			return
@@ -80,21 +86,21 @@ watch() {
 		if [ $((beat % 15)) -ne 0 ]; then continue; fi
 		what='booting'
 		if booted; then
-			what=$(sed -n 's/^# selftests: kvm: //p' "$run/stdout" | tail -n 1)
+			what=$(sed -n 's/^# selftests: kvm: //p' "$run/$(port_file stdout)" | tail -n 1)
 		fi
 		note "$((SECONDS - start)) s: ${what:-running}"
 	done
 }
 
 # follow NAME FD: what the guest writes to a port, as it comes.
-follow() { tail -q -c +1 -s 0.1 -f --pid="$qemu_pid" "$run/$1" 2>/dev/null >&"$2"; }
+follow() { tail -q -c +1 -s 0.1 -f --pid="$qemu_pid" "$run/$1" >&"$2"; }
 
 check_qemu
 pack
 ln -f "$out/$image" "$run/kernel" 2>/dev/null || cp "$out/$image" "$run/kernel"
 qemu_line
 printf '%q ' "${line[@]}" >"$run/qemu.line"
-: >"$run/status" >"$run/stdout" >"$run/stderr"
+: >"$run/status" >"$run/$(port_file stdout)" >"$run/stderr"
 
 if [ -n "${INTERACTIVE:-}" ]; then exec "${line[@]}"; fi
 

@@ -140,6 +140,13 @@ git_plain() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git "$@"
 }
 
+# export_series REPO RANGE DIR: the commits as patches, in the one form that does
+# not depend on the day, the machine or the number of patches.
+export_series() {
+	git_plain -C "$1" format-patch -q --zero-commit --no-signature --no-numbered \
+		--no-base --full-index --no-renames --diff-algorithm=myers -o "$3" "$2"
+}
+
 # --- long work ---------------------------------------------------------------
 
 children=()
@@ -194,9 +201,13 @@ step() {
 	return "$rc"
 }
 
+# pause SECONDS: sleep without a child, which would outlive a killed heartbeat and
+# hold the lock and the caller's pipes.
+pause() { read -rt "$1" <> <(:) || return 0; }
+
 heartbeat() {
 	local pid=$1 log=$2 start=$SECONDS
-	while sleep 15 && kill -0 "$pid" 2>/dev/null; do
+	while pause 15 && kill -0 "$pid" 2>/dev/null; do
 		note "$((SECONDS - start)) s: $(tail -n 1 "$log" | cut -c1-100)"
 	done
 }

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Verbs only: each is a script under scripts/. The knobs (BASE, SERIES, ...) reach
+# it through the environment, whether they stand before or behind "make".
+
+SHELL := /bin/bash
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+VERBS := run check test exec shell tree tree-path refresh setup doctor fetch build
+.PHONY: help $(VERBS) $(VERBS:%=.run-%)
+
+# make exits 2 whatever a recipe returns. This plugin lets it exit with the code
+# of the verb; without a compiler (a machine before "make setup") 2 stays.
+# "exit_as_verb" comes from it.
+-load build/make-exit.so(exit_as_verb_setup)
+
+build/make-exit.so: scripts/make-exit.c
+	@mkdir -p build
+	@if command -v gcc >/dev/null; then gcc -shared -fPIC -O2 -Wall -Wextra -o $@.$$PPID $< && mv $@.$$PPID $@; fi
+
+# Two rules a verb, because make expands a whole recipe before it runs its first
+# line: the first runs the script, the second exits as it did.
+$(VERBS:%=.run-%): .run-%:
+	@mkdir -p build; scripts/$*.sh; echo $$? >build/.exit.$$PPID
+
+$(VERBS): %: .run-%
+	@$(exit_as_verb )rc=$$(<build/.exit.$$PPID); rm -f build/.exit.$$PPID; exit $$rc
+
+help:
+	@scripts/help.sh
+
+.DEFAULT:
+	@$(error no verb '$@'; 'make help' lists the verbs)

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# exec: run one program of the user's in the booted kernel: PROG with ARGS (read
+# by the guest's shell), FILES beside it in its working directory. Its stdout on
+# stdout, its stderr on stderr, its exit code as exit code.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+check_knobs
+set_paths
+
+PROG=${PROG:-}
+ARGS=${ARGS:-}
+FILES=${FILES:-}
+DYNAMIC=${DYNAMIC:-}
+
+# check_program: what cannot run there is refused before anything is built.
+check_program() {
+	local machine
+	[ -n "$PROG" ] || die USAGE "exec takes PROG=FILE, a static program for $ARCH"
+	[ -f "$PROG" ] || die USAGE "PROG='$PROG' is no file"
+	machine=$({ readelf -h "$PROG" 2>/dev/null || :; } | sed -n 's/^ *Machine: *//p')
+	[ -n "$machine" ] || die USAGE "PROG='$PROG' is no ELF program"
+	[ "$machine" = "$elf_machine" ] || die USAGE "PROG='$PROG' is for $machine; ARCH=$ARCH runs $elf_machine"
+	if [ -z "$DYNAMIC" ] && readelf -lW "$PROG" 2>/dev/null | grep -q '^ *INTERP'; then
+		die USAGE "PROG='$PROG' is not static; link it with -static, or say DYNAMIC=1 to take its loader and libraries along"
+	fi
+}
+
+# pack_libraries: the loader and libraries of a dynamic program, where it will
+# look for them.
+pack_libraries() {
+	local library
+	mkdir -p "$run/extra-root"
+	ldd "$PROG" | grep -oE '/[^ ]+' | while read -r library; do
+		cp -L --parents "$library" "$run/extra-root"
+	done
+}
+
+for file in $FILES; do
+	[ -e "$file" ] || die USAGE "FILES names '$file', which does not exist"
+done
+lock
+need run
+check_program
+sub build
+
+new_run
+touch "$run/exec"
+cp -L "$PROG" "$run/job/work/"
+chmod +x "$run/job/work/$(basename "$PROG")"
+for file in $FILES; do cp -rL "$file" "$run/job/work/"; done
+if [ -n "$DYNAMIC" ]; then pack_libraries; fi
+printf 'cd work && exec ./%q %s\n' "$(basename "$PROG")" "$ARGS" >"$run/job/run"
+FOLLOW=1 sub boot "$run"
+sub judge "$run"

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# help: the verbs and the knobs.
+
+cat <<'HELP'
+make VERB [KNOB=VALUE ...]
+
+  run          the main job: from a bare machine to the table of guest_memfd flags
+               that the patched, running kernel reports
+  check        everything that CI checks; ends with 'N passed, N failed, N skipped'
+  test         boot and run KVM selftests; TESTS="NAME ..." selects
+  exec         run one static program in the booted kernel: PROG=FILE ARGS="..."
+               FILES="..."; its stdout, stderr and exit code are make's
+               (DYNAMIC=1 packs the loader and libraries of a dynamic one)
+  shell        an interactive shell in the guest
+  tree         the editable git tree with the series applied
+  tree-path    its path, alone on stdout (make -s tree-path)
+  refresh      export the tree's commits back into series/
+  build        the kernel and the KVM selftests, without booting them
+  fetch        the pristine base, without the series
+  setup        install the Debian packages that are missing
+  doctor       say what is missing and the line that installs it
+
+Knobs: BASE=v7.3  SERIES=flags|none  ARCH=x86_64  KSRC=DIR (a kernel tree of yours)
+  EXTRA="a.patch ..." (on top of the series)  APPEND="..." (kernel command line)
+  ICOUNT=1 (one instruction is one nanosecond)  JOBS=N  TESTS="..."  TIMEOUT=SECONDS
+
+Exit codes: 0 pass, 1 a test failed, 2 wrong use, 101 SETUP, 102 FETCH, 103 APPLY,
+  104 BUILD, 105 BOOT, 106 PANIC, 107 HANG, 108 SKIP, 109 SPLAT, 110 HARNESS,
+  111 BUSY, 130 interrupted. docs/testing.md explains them.
+HELP

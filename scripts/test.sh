@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# test: boot the kernel and run KVM selftests in it, by the kernel's own runner.
+# TESTS names them; without it, those that expect/ requires. A test that was
+# asked for must run: skipping it is a failure.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+check_knobs
+set_paths
+lock
+need run
+sub build
+
+required=expect/$BASE/$ARCH/required
+tests=${TESTS:-$(cat "$required")}
+for test in $tests; do
+	grep -qxF "kvm:$test" "$out/kselftest/kselftest-list.txt" ||
+		die USAGE "TESTS names '$test', which is no KVM selftest of $branch; they are listed in ${out#"$top"/}/kselftest/kselftest-list.txt"
+done
+
+new_run
+# shellcheck disable=SC2086 # a list of names
+printf '%s\n' $tests >"$run/required"
+{
+	echo 'cd /kselftest || exit'
+	# shellcheck disable=SC2086
+	printf 'exec ./run_kselftest.sh --no-error-on-fail'
+	# shellcheck disable=SC2086
+	printf ' -t kvm:%s' $tests
+	echo
+} >"$run/job/run"
+(
+	cd "$out"
+	find kselftest -maxdepth 1
+	find kselftest/kselftest
+	# shellcheck disable=SC2086
+	printf 'kselftest/kvm\nkselftest/kvm/settings\n'
+	# shellcheck disable=SC2086
+	printf 'kselftest/kvm/%s\n' $tests
+) | sort -u >"$run/kselftest.list"
+say "test: $(wc -w <<<"$tests") selftests in ${run#"$top"/}"
+sub boot "$run"
+sub judge "$run"
