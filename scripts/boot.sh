@@ -39,7 +39,7 @@ pack() {
 		(cd "$run/extra-root" && find . | cpio -o -H newc --quiet -R 0:0) >>"$run/initrd"
 	fi
 	if [ -f "$run/kselftest.list" ]; then
-		(cd "$out" && cpio -o -H newc --quiet -R 0:0 <"$run/kselftest.list") >>"$run/initrd"
+		(cd "$out/install" && cpio -o -H newc --quiet -R 0:0 <"$run/kselftest.list") >>"$run/initrd"
 	fi
 	rm -rf "$root" "$run/extra-root"
 }

@@ -67,9 +67,12 @@ case ${GMEM_VERB:-} in run | exec | shell) exit 0 ;; esac
 # The KVM selftests as the kernel installs them, static so that the initramfs
 # needs no libraries, stripped so that it stays small.
 selftests() {
+	# ccache would make the targets in the .d files relative, and make, which knows
+	# them by absolute names, would then miss changed headers
+	unset CCACHE_BASEDIR
 	make -C "$tree/tools/testing/selftests" -j"$JOBS" TARGETS=kvm FORCE_TARGETS=1 ARCH="$selftest_arch" \
 		CC="$cc" O="$out" KBUILD_OUTPUT="$out" KHDR_INCLUDES="-isystem $out/usr/include" EXTRA_CFLAGS=-g0 \
-		LDFLAGS='-static -pthread -no-pie -s' INSTALL_PATH="$out/kselftest" install
+		LDFLAGS='-static -pthread -no-pie -s' INSTALL_PATH="$out/install/kselftest" install
 }
 step "build: KVM selftests" "$out/selftests.log" selftests ||
 	die BUILD "$(first_error "$out/selftests.log")" "$out/selftests.log"

@@ -29,12 +29,17 @@ git_plain -C "$tree" merge-base --is-ancestor base HEAD ||
 [ "$(git_plain -C "$tree" rev-list --count base..HEAD)" -gt 0 ] ||
 	die APPLY "$tree has no commits after the tag base; refresh would empty $series_dir"
 
-part=$series_dir/.refresh.part
+part=$top/$series_dir/.refresh.part
 rm -rf "$part"
 mkdir "$part"
 export_series "$tree" base..HEAD "$part"
-changed=$(diff -rq -x '.*' "$series_dir" "$part" | grep -c '\.patch' || true) # none differs: grep says 1
-find "$series_dir" -maxdepth 1 -name '[0-9]*.patch' -delete
+changed=0
+for patch in "$part"/*.patch "${patches[@]}"; do
+	name=$(basename "$patch")
+	if ! cmp -s "$part/$name" "$series_dir/$name"; then changed=$((changed + 1)); fi
+	# gone from the tree, or under another name there
+	if [ ! -f "$part/$name" ]; then rm "$series_dir/$name"; fi
+done
 mv "$part"/*.patch "$series_dir/"
 rmdir "$part"
 mapfile -t patches < <(series_patches)

@@ -16,8 +16,8 @@ sub build
 required=expect/$BASE/$ARCH/required
 tests=${TESTS:-$(cat "$required")}
 for test in $tests; do
-	grep -qxF "kvm:$test" "$out/kselftest/kselftest-list.txt" ||
-		die USAGE "TESTS names '$test', which is no KVM selftest of $branch; they are listed in ${out#"$top"/}/kselftest/kselftest-list.txt"
+	grep -qxF "kvm:$test" "$out/install/kselftest/kselftest-list.txt" ||
+		die USAGE "TESTS names '$test', which is no KVM selftest of $branch; they are listed in ${out#"$top"/}/install/kselftest/kselftest-list.txt"
 done
 
 new_run
@@ -32,7 +32,7 @@ printf '%s\n' $tests >"$run/required"
 	echo
 } >"$run/job/run"
 (
-	cd "$out"
+	cd "$out/install"
 	find kselftest -maxdepth 1
 	find kselftest/kselftest
 	# shellcheck disable=SC2086
