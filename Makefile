@@ -20,12 +20,15 @@ build/make-exit.so: scripts/make-exit.c
 	@if command -v gcc >/dev/null; then gcc -shared -fPIC -O2 -Wall -Wextra -o $@.$$PPID $< && mv $@.$$PPID $@; fi
 
 # Two rules a verb, because make expands a whole recipe before it runs its first
-# line: the first runs the script, the second exits as it did.
+# line: the first runs the script, the second exits as it did. The code travels in
+# memory, for a full disk has an exit code, too. setpriv: when make is stopped, it
+# stops its shell only; the script must not go on alone.
+EXIT := /dev/shm/kvm-gmem-flags.exit
 $(VERBS:%=.run-%): .run-%:
-	@mkdir -p build; scripts/$*.sh; echo $$? >build/.exit.$$PPID
+	@setpriv --pdeathsig TERM scripts/$*.sh; echo $$? >$(EXIT).$$PPID
 
 $(VERBS): %: .run-%
-	@$(exit_as_verb )rc=$$(<build/.exit.$$PPID); rm -f build/.exit.$$PPID; exit $$rc
+	@$(exit_as_verb $(EXIT))rc=$$(<$(EXIT).$$PPID); rm -f $(EXIT).$$PPID; exit $$rc
 
 help:
 	@scripts/help.sh

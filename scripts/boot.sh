@@ -15,15 +15,6 @@ nonce=$(cat "$run/nonce")
 # The guest gets this long to reach its first program; it needs 2 s here.
 boot_limit=$((TIMEOUT < 120 ? TIMEOUT : 120))
 
-version_ge() { printf '%s\n%s\n' "$2" "$1" | sort -V -C; }
-
-check_qemu() {
-	local version
-	command -v "$qemu" >/dev/null || die SETUP "$qemu is missing; run: make setup"
-	version=$("$qemu" --version | sed -n 's/^QEMU emulator version \([0-9.]*\).*/\1/p')
-	version_ge "$version" "$qemu_min" || die SETUP "$qemu is $version; at least $qemu_min is needed"
-}
-
 # pack: busybox, init, the job and, where the verb runs them, the kselftests, as
 # cpio archives one after the other, which the kernel unpacks in turn.
 pack() {
@@ -60,7 +51,7 @@ qemu_line() {
 		line+=(-accel "tcg,thread=multi" -smp "2,sockets=2")
 	fi
 	line+=(-kernel "$run/kernel" -initrd "$run/initrd"
-		-append "console=$console panic=-1 ${APPEND}" -device virtio-serial-pci)
+		-append "$cmdline panic=-1${APPEND:+ $APPEND}" -device virtio-serial-pci)
 	for port in status stdout stderr; do
 		line+=(-chardev "file,id=$port,path=$run/$(port_file "$port")" -device "virtserialport,chardev=$port,name=$port")
 	done
@@ -95,7 +86,6 @@ watch() {
 # follow NAME FD: what the guest writes to a port, as it comes.
 follow() { tail -q -c +1 -s 0.1 -f --pid="$qemu_pid" "$run/$1" >&"$2"; }
 
-check_qemu
 pack
 ln -f "$out/$image" "$run/kernel" 2>/dev/null || cp "$out/$image" "$run/kernel"
 qemu_line
@@ -113,6 +103,7 @@ qemu_pid=$!
 children+=("$qemu_pid")
 watch "$qemu_pid" &
 watch_pid=$!
+children+=("$watch_pid")
 followers=()
 if [ -n "${FOLLOW:-}" ]; then
 	follow stdout 1 &

@@ -162,6 +162,7 @@ last_output() {
 
 judge_ktap() {
 	local broken failed missing skipped
+	touch "$ktap"
 	parse_ktap
 	junit
 	broken=$(rows broken 3 | head -n 1)

@@ -49,9 +49,9 @@ die() {
 # disk_full_hint LOG: a full disk has many faces; name it where it is the cause.
 disk_full_hint() {
 	local free
-	free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
-	if [ "$free" -lt 64 ] || grep -qs 'No space left on device' "${1:-/dev/null}"; then
-		printf '  disk:   %s has %s MiB free; make room and run it again\n' "$top" "$free" >&2
+	free=$(df -Pk build/. 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }')
+	if [ "${free:-64}" -lt 64 ] || grep -qs 'No space left on device' "${1:-/dev/null}"; then
+		printf '  disk:   %s has %s MiB free; make room and run it again\n' "$top/build" "$free" >&2
 	fi
 }
 
@@ -194,9 +194,9 @@ step() {
 	pid=${children[-1]}
 	heartbeat "$pid" "$log" &
 	beat=$!
+	children+=("$beat")
 	wait "$pid" || rc=$?
-	kill "$beat" 2>/dev/null || rc=$rc
-	children=("${children[@]/$pid/}")
+	stop_children # only the heartbeat is left
 	note "$((SECONDS - start)) s"
 	return "$rc"
 }
@@ -215,7 +215,7 @@ heartbeat() {
 # sub VERB [ARG]: another verb as part of this one; its failure is ours.
 sub() {
 	local rc=0
-	GMEM_VERB=${GMEM_VERB:-$verb} "$top/scripts/$1.sh" "${@:2}" &
+	GMEM_VERB=${GMEM_VERB:-$verb} setpriv --pdeathsig TERM "$top/scripts/$1.sh" "${@:2}" &
 	children+=($!)
 	wait $! || rc=$?
 	children=()
@@ -236,10 +236,20 @@ lock() {
 
 # --- runs --------------------------------------------------------------------
 
+# check_qemu: there, and not older than what was tried.
+check_qemu() {
+	local version
+	command -v "$qemu" >/dev/null || die SETUP "$qemu is missing; run: make setup"
+	version=$("$qemu" --version | sed -n 's/^QEMU emulator version \([0-9.]*\).*/\1/p')
+	printf '%s\n%s\n' "$qemu_min" "$version" | sort -V -C ||
+		die SETUP "$qemu is version $version; at least $qemu_min is needed"
+}
+
 # new_run: a fresh folder under results/ for one boot, in $run, with the nonce
 # that only this run's guest can send back, and what it takes to repeat the run.
 new_run() {
 	local name
+	check_qemu
 	name=$(date +%Y%m%d-%H%M%S)-${GMEM_VERB:-$verb}-$BASE-$branch-$ARCH
 	mkdir -p results
 	until mkdir "results/$name" 2>/dev/null; do

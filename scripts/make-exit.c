@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A plugin for GNU make (its "load" directive): $(exit_as_verb ) ends make with
- * the exit code that the Makefile's recipe left in build/.exit.<pid of make>.
+ * A plugin for GNU make (its "load" directive): $(exit_as_verb FILE) ends make
+ * with the exit code that the Makefile's recipe left in FILE.<pid of make>.
  */
 #include <gnumake.h>
 #include <stdio.h>
@@ -16,15 +16,14 @@ int plugin_is_GPL_compatible;
  */
 static char *exit_as_verb(const char *name, unsigned int argc, char **argv)
 {
-	char path[64];
+	char path[256];
 	int code = 0;
 	FILE *f;
 
 	(void)name;
 	(void)argc;
-	(void)argv;
 
-	snprintf(path, sizeof(path), "build/.exit.%ld", (long)getpid());
+	snprintf(path, sizeof(path), "%s.%ld", argv[0], (long)getpid());
 	f = fopen(path, "r");
 	if (!f)
 		return NULL;
@@ -43,6 +42,6 @@ int exit_as_verb_setup(const gmk_floc *floc);
 int exit_as_verb_setup(const gmk_floc *floc)
 {
 	(void)floc;
-	gmk_add_function("exit_as_verb", exit_as_verb, 0, 1, GMK_FUNC_DEFAULT);
+	gmk_add_function("exit_as_verb", exit_as_verb, 1, 1, GMK_FUNC_DEFAULT);
 	return 1;
 }

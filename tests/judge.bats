@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# The judge on golden logs: folders of runs as a guest left them, each with the
+# exit code and verdict that it must get in "expected".
+
+load lib
+
+# judge FOLDER: on a copy, because the judge writes into the folder.
+judge() {
+	rm -rf "$BATS_TEST_TMPDIR/run"
+	cp -r "$1" "$BATS_TEST_TMPDIR/run"
+	run --separate-stderr "$top/scripts/judge.sh" "$BATS_TEST_TMPDIR/run"
+}
+
+golden() {
+	judge "$top/tests/golden/$1"
+	[ "$status $output" = "$(cat "$top/tests/golden/$1/expected")" ] ||
+		fail "$1: got '$status $output', expected '$(cat "$top/tests/golden/$1/expected")'"
+}
+
+bats_require_minimum_version 1.5.0
+
+@test "golden log: all-skipped" { golden all-skipped; }
+@test "golden log: garbage" { golden garbage; }
+@test "golden log: hang" { golden hang; }
+@test "golden log: no-last-act" { golden no-last-act; }
+@test "golden log: no-plan" { golden no-plan; }
+@test "golden log: no-user-space" { golden no-user-space; }
+@test "golden log: one-failing" { golden one-failing; }
+@test "golden log: out-of-order" { golden out-of-order; }
+@test "golden log: panic-early" { golden panic-early; }
+@test "golden log: panic" { golden panic; }
+@test "golden log: pass" { golden pass; }
+@test "golden log: qemu-failed" { golden qemu-failed; }
+@test "golden log: qemu-killed" { golden qemu-killed; }
+@test "golden log: required-missing" { golden required-missing; }
+@test "golden log: required-skipped" { golden required-skipped; }
+@test "golden log: splat" { golden splat; }
+@test "golden log: stale-nonce" { golden stale-nonce; }
+@test "golden log: timeout" { golden timeout; }
+@test "golden log: truncated-plan" { golden truncated-plan; }
+@test "golden log: wrong-nonce" { golden wrong-nonce; }
+
+@test "every golden log but one is a failure, and each class but those before a boot has one" {
+	local class
+	[ "$(grep -l '^0 ' "$top"/tests/golden/*/expected)" = "$top/tests/golden/pass/expected" ]
+	for class in BOOT PANIC HANG TEST SKIP SPLAT HARNESS; do
+		grep -q "FAIL $class:" "$top"/tests/golden/*/expected || fail "no golden log for $class"
+	done
+}
+
+@test "every golden log is tested" {
+	local folder
+	for folder in "$top"/tests/golden/*/; do
+		grep -q "golden $(basename "$folder");" "$BATS_TEST_FILENAME" || fail "$folder is not"
+	done
+}
+
+@test "PASS needs every file of a run" {
+	local file
+	for file in status qemu.rc results.ktap; do
+		rm -rf "$BATS_TEST_TMPDIR/broken"
+		cp -r "$top/tests/golden/pass" "$BATS_TEST_TMPDIR/broken"
+		rm "$BATS_TEST_TMPDIR/broken/$file"
+		judge "$BATS_TEST_TMPDIR/broken"
+		[[ $output == 'verdict: FAIL '* ]] || fail "without $file: $output"
+	done
+}
+
+# One line each of what the kernel's own checkers print.
+@test "every kind of splat is seen" {
+	local line
+	while read -r line; do
+		rm -rf "$BATS_TEST_TMPDIR/splat"
+		cp -r "$top/tests/golden/pass" "$BATS_TEST_TMPDIR/splat"
+		echo "[    2.345678] $line" >>"$BATS_TEST_TMPDIR/splat/console.log"
+		judge "$BATS_TEST_TMPDIR/splat"
+		expect 109 "FAIL SPLAT: $line"
+	done <<-'SPLATS'
+		WARNING: CPU: 0 PID: 1 at mm/slub.c:1 kfree+0x1/0x2
+		WARNING: possible circular locking dependency detected
+		WARNING: suspicious RCU usage
+		BUG: sleeping function called from invalid context at mm/util.c:1
+		BUG: KASAN: slab-out-of-bounds in kvm_gmem_create+0x1/0x2
+		BUG: KCSAN: data-race in kvm_gmem_release / kvm_gmem_bind
+		UBSAN: shift-out-of-bounds in virt/kvm/guest_memfd.c:1:2
+		kernel BUG at virt/kvm/guest_memfd.c:1!
+		Oops: general protection fault, probably for non-canonical address 0xdead000000000100: 0000
+		rcu: INFO: rcu_preempt self-detected stall on CPU
+		INFO: task guest_memfd_tes:113 blocked for more than 120 seconds.
+		INFO: trying to register non-static key.
+		refcount_t: underflow; use-after-free.
+		list_add corruption. prev->next should be next
+		unreferenced object 0xffff888004b43a00 (size 256):
+		Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000
+	SPLATS
+}
+
+@test "JUnit XML counts what the KTAP says and is well formed" {
+	judge "$top/tests/golden/one-failing"
+	grep -q 'tests="2" failures="1" skipped="0"' "$BATS_TEST_TMPDIR/run/junit.xml"
+	grep -q '&lt; 0 &amp;&amp; errno' "$BATS_TEST_TMPDIR/run/junit.xml"
+}
+
+@test "nested cases get lines of their own in JUnit XML" {
+	rm -rf "$BATS_TEST_TMPDIR/nested"
+	cp -r "$top/tests/golden/pass" "$BATS_TEST_TMPDIR/nested"
+	sed -i 's/^# Random seed: 0x56.*/# TAP version 13\n# 1..2\n# ok 1 global.enumeration\n# ok 2 global.rule # SKIP no feature/' \
+		"$BATS_TEST_TMPDIR/nested/results.ktap"
+	judge "$BATS_TEST_TMPDIR/nested"
+	grep -q 'name="guest_memfd_test.global.enumeration"' "$BATS_TEST_TMPDIR/run/junit.xml"
+	grep -q 'skipped="2"' "$BATS_TEST_TMPDIR/run/junit.xml"
+	expect 0 "PASS: 2 passed, 0 failed, 1 skipped"
+}
+
+@test "exec's verdict leaves stdout to the program, and its exit code is the program's" {
+	rm -rf "$BATS_TEST_TMPDIR/exec"
+	cp -r "$top/tests/golden/pass" "$BATS_TEST_TMPDIR/exec"
+	cd "$BATS_TEST_TMPDIR/exec"
+	rm required results.ktap
+	touch exec
+	sed -i '/^done/s/0$/42/' status
+	judge "$BATS_TEST_TMPDIR/exec"
+	expect 42 ""
+	[ -z "$output" ]
+	[[ $stderr == *'FAIL TEST: the program exited with 42'* ]]
+}
