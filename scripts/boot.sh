@@ -90,7 +90,7 @@ pack
 ln -f "$out/$image" "$run/kernel" 2>/dev/null || cp "$out/$image" "$run/kernel"
 qemu_line
 printf '%q ' "${line[@]}" >"$run/qemu.line"
-: >"$run/status" >"$run/$(port_file stdout)" >"$run/stderr"
+touch "$run/status" "$run/$(port_file stdout)" "$run/stderr"
 
 if [ -n "${INTERACTIVE:-}" ]; then exec "${line[@]}"; fi
 

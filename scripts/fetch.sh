@@ -26,6 +26,7 @@ archive() {
 	# shellcheck source=/dev/null
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	case $1 in *-security) codename+=-security ;; esac
+	# shellcheck disable=SC2016 # apt's own variables
 	apt-get indextargets --format '$(REPO_URI)|$(CODENAME)' |
 		awk -F'|' -v codename="$codename" '$2 == codename { print $1; exit }'
 }
@@ -90,7 +91,7 @@ unpack() {
 # check_release DIR: is it a kernel tree, and of the release the series is for?
 check_release() {
 	local found
-	[ -d "$1/virt/kvm" ] && [ -f "$1/Makefile" ] || die FETCH "$1 is no kernel tree"
+	if [ ! -d "$1/virt/kvm" ] || [ ! -f "$1/Makefile" ]; then die FETCH "$1 is no kernel tree"; fi
 	found=$(sed -n 's/^VERSION = //p; s/^PATCHLEVEL = //p' "$1/Makefile" | head -n 2 | paste -sd .)
 	[ "$found" = "$RELEASE" ] || die FETCH "$1 is Linux $found; BASE=$BASE needs $RELEASE"
 }

@@ -167,8 +167,14 @@ judge_ktap() {
 	junit
 	broken=$(rows broken 3 | head -n 1)
 	[ -z "$broken" ] || verdict HARNESS "KTAP: $broken" "$ktap"
-	failed=$({ rows fail 2; rows timeout 2 | sed 's/$/ (time-out)/'; } | list)
-	[ -z "$failed" ] || verdict TEST "$failed: $({ rows fail 3; rows timeout 3; } | head -n 1 | cut -c1-300)" "$(excerpt_of "$(rows fail 2 | head -n 1)")"
+	failed=$({
+		rows fail 2
+		rows timeout 2 | sed 's/$/ (time-out)/'
+	} | list)
+	[ -z "$failed" ] || verdict TEST "$failed: $({
+		rows fail 3
+		rows timeout 3
+	} | head -n 1 | cut -c1-300)" "$(excerpt_of "$(rows fail 2 | head -n 1)")"
 	missing=$(sort "$run/required" | comm -23 - <(cut -f2 "$run/results.tsv" | sort) | list)
 	[ -z "$missing" ] || verdict SKIP "required tests did not run: $missing" "$ktap"
 	skipped=$(sort "$run/required" | comm -12 - <(rows skip 2 | sort) | list)

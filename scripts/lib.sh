@@ -49,8 +49,9 @@ die() {
 # disk_full_hint LOG: a full disk has many faces; name it where it is the cause.
 disk_full_hint() {
 	local free
-	free=$(df -Pk build/. 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }')
-	if [ "${free:-64}" -lt 64 ] || grep -qs 'No space left on device' "${1:-/dev/null}"; then
+	free=$(df -Pk "$top/build/." 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }') ||
+		free=$(df -Pk "$top" | awk 'NR == 2 { print int($4 / 1024) }')
+	if [ "$free" -lt 64 ] || grep -qs 'No space left on device' "${1:-/dev/null}"; then
 		printf '  disk:   %s has %s MiB free; make room and run it again\n' "$top/build" "$free" >&2
 	fi
 }
@@ -99,11 +100,12 @@ check_knobs() {
 }
 
 # set_paths: everything that the knobs decide, in one place.
+# shellcheck disable=SC2034 # for the scripts that source this
 set_paths() {
 	local key=$BASE patch
-	# shellcheck source=/dev/null
+	# shellcheck source=../bases/v7.3.env
 	. "bases/$BASE.env"
-	# shellcheck source=/dev/null
+	# shellcheck source=../configs/x86_64.env
 	. "configs/$ARCH.env"
 
 	if [ -n "$KSRC" ]; then
@@ -257,6 +259,10 @@ new_run() {
 		name=$(date +%Y%m%d-%H%M%S)-${name#*-*-}
 	done
 	run=$top/results/$name
+	# logs are kept; what boots can be built again, so only the last ten keep it
+	find results -mindepth 1 -maxdepth 1 -type d | sort -r | tail -n +11 | while read -r old; do
+		rm -f "$old/kernel" "$old/initrd"
+	done
 	ln -sfn "$name" results/latest
 	mkdir -p "$run/job/work"
 	cat /proc/sys/kernel/random/uuid >"$run/nonce"

@@ -17,7 +17,7 @@ mapfile -t patches < <(series_patches)
 want=$(hash_of "${patches[@]}")
 
 # touched: the files that the patches name, for a checkout of just those.
-touched() { sed -n 's#^\(---\|+++\) [ab]/#/#p' "${patches[@]}" | sort -u; }
+touched() { sed -nE 's#^(---|\+\+\+) [ab]/#/#p' "${patches[@]}" | sort -u; }
 
 # explain_am LOG: which patch, and which hunk of it, git am refused.
 explain_am() {
@@ -29,7 +29,7 @@ explain_am() {
 	if [ -z "$where" ]; then
 		echo "${patch:-a patch}: $(sed -n 's/^error: //p' "$1" | head -n 1)"
 	else
-		echo "$patch: $file: hunk $(grep -m 1 "^@@ -$line[, ]" "$patch")"
+		echo "$patch: $file: hunk $(grep -m 1 "^@@ -${line}[, ]" "$patch")"
 	fi
 }
 

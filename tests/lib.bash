@@ -34,7 +34,12 @@ tiny_kernel() {
 		sed -i "${line}s/$/ changed/" "$scratch/virt/kvm/guest_memfd.c"
 		commit "$scratch" "KVM: guest_memfd: Change line $line" -a
 	done
-	(. scripts/lib.sh && export_series "$scratch" HEAD~2.. "$PWD/series/demo/v7.3")
+	(
+		# shellcheck source=../scripts/lib.sh
+		. scripts/lib.sh
+		export_series "$scratch" HEAD~2.. "$PWD/series/demo/v7.3"
+	)
+	# shellcheck disable=SC2031
 	export KSRC=$ksrc SERIES=demo
 }
 
@@ -44,12 +49,18 @@ commit() {
 		commit -q -m "$2" "${@:3}"
 }
 
+# refute CMD...: CMD must fail; bats would overlook a plain "! CMD".
+refute() {
+	if "$@"; then fail "succeeded, and must not: $*"; fi
+}
+
 fail() {
 	echo "$*" >&2
 	return 1
 }
 
 # expect CODE TEXT: the last "run" exited with CODE and printed TEXT.
+# shellcheck disable=SC2154 # status and output are bats's
 expect() {
 	[ "$status" -eq "$1" ] || fail "exit code $status, expected $1; output: $output"
 	[[ $output == *"$2"* ]] || fail "no '$2' in: $output"

@@ -1,0 +1,207 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# The whole way, on the real kernels: the table, the selftests' plumbing, exec, and
+# what a guest can do to the bench. "make check" builds before it runs this.
+
+load lib
+
+setup_file() {
+	export prog=$BATS_FILE_TMPDIR/guest-prog
+	gcc -static -O2 -Wall -Wextra -Werror -o "$prog" "$BATS_TEST_DIRNAME/guest-prog.c"
+	gcc -O2 -o "$prog-dynamic" "$BATS_TEST_DIRNAME/guest-prog.c"
+}
+
+setup() { cd "$top" || return; }
+
+# in_guest WORD...: guest-prog in the booted kernel, its stderr and ours apart.
+in_guest() { run --separate-stderr make exec PROG="$prog" ARGS="$*"; }
+
+no_qemu() { ! pgrep -f "qemu-system.*$top/results" >/dev/null; }
+
+bats_require_minimum_version 1.5.0
+
+# --- run ---
+
+@test "run: the table of the README, from the patched kernel" {
+	run --separate-stderr make run
+	[ "$status" -eq 0 ]
+	[ "${lines[-1]}" = 'verdict: PASS: the program exited with 0' ]
+	[ "$(head -n 4 <<<"$output")" = "$(sed -n '/^    scope /,/^    sw-protected /s/^    //p' README.md)" ]
+}
+
+@test "run: the pristine base answers 0 to 252, and its header does not define that" {
+	run --separate-stderr make run SERIES=none
+	[ "$status" -eq 0 ]
+	[[ $output == *'default           0x00000003  0x00000000  0x0000000000000003  MMAP INIT_SHARED'* ]]
+	[[ $output == *'header does not define it'*'capability 252'* ]]
+}
+
+# --- build ---
+
+@test "build: with nothing changed, nothing is compiled" {
+	make build
+	make build
+	refute grep -qE '^ +(CC|AS|LD) ' build/v7.3/flags/x86_64/kernel.log
+	refute grep -qE '(gcc|ccache) .* -c ' build/v7.3/flags/x86_64/selftests.log
+}
+
+@test "build: selftests notice a changed header" {
+	local header
+	header=$(make -s tree-path)/tools/testing/selftests/kvm/include/kvm_util.h
+	touch "$header"
+	make build
+	[ build/v7.3/flags/x86_64/install/kselftest/kvm/guest_memfd_test -nt "$header" ]
+}
+
+# --- test ---
+
+@test "test: a test that nobody knows" {
+	run make test TESTS=no_such_test
+	expect 2 "TESTS names 'no_such_test', which is no KVM selftest"
+}
+
+@test "test: a test that was asked for and skips is a failure" {
+	run make test TESTS=nested_dirty_log_test_that_skips
+	expect 2 'no KVM selftest'
+	run make test TESTS=tsc_scaling_sync
+	expect 108 'FAIL SKIP: required tests were skipped: tsc_scaling_sync'
+}
+
+@test "test: results in files: KTAP, JUnit XML, console, configuration, versions, the QEMU line" {
+	local file
+	make test TESTS=guest_memfd_test
+	for file in results.ktap junit.xml console.log config versions qemu.line repeat verdict; do
+		[ -s "results/latest/$file" ] || fail "no $file"
+	done
+	grep -q '^ok 1 selftests: kvm: guest_memfd_test' results/latest/results.ktap
+}
+
+# --- exec ---
+
+@test "exec: exit codes" {
+	in_guest exit 0
+	[ "$status" -eq 0 ]
+	in_guest exit 7
+	[ "$status" -eq 7 ]
+	in_guest crash
+	[ "$status" -eq 134 ]
+}
+
+@test "exec: stdout byte for byte, stderr apart, FILES beside it" {
+	head -c 1000000 /dev/urandom >"$BATS_TEST_TMPDIR/bytes"
+	make exec PROG="$prog" ARGS='cat bytes' FILES="$BATS_TEST_TMPDIR/bytes" >"$BATS_TEST_TMPDIR/out"
+	cmp "$BATS_TEST_TMPDIR/bytes" "$BATS_TEST_TMPDIR/out"
+	in_guest stderr
+	[ -z "$output" ]
+	[[ $stderr == *'to stderr'* ]]
+}
+
+@test "exec: ARGS are words of the guest's shell" {
+	# $$ is make's way to write $
+	in_guest args "'two words'" '$$HOME' '"a  b"'
+	[ "$output" = $'<two words>\n</tmp>\n<a  b>' ]
+}
+
+@test "exec: DYNAMIC=1 takes loader and libraries along" {
+	run --separate-stderr make exec PROG="$prog-dynamic" ARGS='args x' DYNAMIC=1
+	[ "$status" -eq 0 ]
+	[ "$output" = '<x>' ]
+}
+
+@test "exec: ICOUNT=1 boots and runs" {
+	run --separate-stderr make exec PROG="$prog" ARGS='exit 3' ICOUNT=1
+	[ "$status" -eq 3 ]
+}
+
+@test "exec: two CPUs, SVM with nested paging, the clock is the TSC" {
+	run --separate-stderr make exec PROG="$prog" ARGS='cat /sys/devices/system/clocksource/clocksource0/current_clocksource'
+	[[ $output == tsc* ]]
+	grep -q '2 CPUs' results/latest/console.log
+	grep -q 'kvm_amd: Nested Paging enabled' results/latest/console.log
+}
+
+@test "exec: APPEND reaches the kernel" {
+	run make exec PROG="$prog" ARGS='cat /sys/module/kvm_amd/parameters/npt' APPEND=kvm_amd.npt=0
+	expect 0 $'N\n'
+}
+
+# --- what a guest can do ---
+
+@test "a kernel that panics: PANIC, although QEMU exits with 0" {
+	run make run APPEND=rdinit=/no-such
+	expect 106 'FAIL PANIC: Kernel panic - not syncing'
+	[ "$(cat results/latest/qemu.rc)" -eq 0 ]
+}
+
+@test "a program that hangs: HANG, and no QEMU is left" {
+	run make exec PROG="$prog" ARGS=loop TIMEOUT=12
+	expect 107 'FAIL HANG: time is up (TIMEOUT=12 s)'
+	no_qemu
+}
+
+@test "a kernel that never reaches user space: BOOT" {
+	# the real thing, stopped before it starts
+	run make run TIMEOUT=6 APPEND='rdinit=/bin/busybox --no-such'
+	[[ $output == *'FAIL PANIC'* || $output == *'FAIL BOOT'* ]]
+	[ "$status" -ne 0 ]
+}
+
+@test "a splat in the kernel log: SPLAT, although the program succeeded" {
+	in_guest splat
+	[ "$status" -eq 109 ]
+	[[ $stderr == *'FAIL SPLAT: WARNING: planted by a test'* ]]
+}
+
+@test "a guest that resets by itself: no PASS" {
+	in_guest reboot
+	[ "$status" -eq 110 ]
+	[[ $stderr == *'stopped before its last act'* ]]
+}
+
+# --- stopping ---
+
+# start_loop: exec of a program that never ends, in a process group of its own.
+start_loop() {
+	rm -f results/latest
+	# bats lets its background jobs ignore SIGINT, a terminal does not
+	env --default-signal=INT setsid make exec PROG="$prog" ARGS=loop >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	make=$!
+	for _ in $(seq 300); do
+		if grep -qs looping results/latest/stdout; then return; fi
+		sleep 0.1
+	done
+	fail "no guest came up: $(cat "$BATS_TEST_TMPDIR/out")"
+}
+
+# gone: QEMU is, and so is all that held the checkout.
+gone() {
+	for _ in $(seq 100); do
+		if no_qemu; then break; fi
+		sleep 0.1
+	done
+	no_qemu || fail 'a stray QEMU is left'
+	flock -w 10 build/.lock true || fail 'something still holds the checkout'
+}
+
+@test "Ctrl-C: no stray QEMU, and the next run works" {
+	start_loop
+	kill -INT -- "-$make"
+	refute wait "$make"
+	gone
+	in_guest exit 5
+	[ "$status" -eq 5 ]
+}
+
+@test "make stopped alone: no stray QEMU" {
+	start_loop
+	kill -TERM "$make"
+	refute wait "$make"
+	gone
+}
+
+@test "the script killed outright: no stray QEMU" {
+	start_loop
+	pkill -KILL -f "scripts/boot.sh $top/results"
+	refute wait "$make"
+	gone
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# The house's own code and patches, by the tools that kernel people use.
+
+load lib
+
+setup() {
+	cd "$top" || return
+	mapfile -t patches < <(find series -name '[0-9]*.patch' | sort)
+}
+
+@test "shellcheck: no remark" {
+	shellcheck scripts/*.sh guest/init guest/timeout tests/lib.bash .ci/run
+	# what bats sets (status, output, stderr) and runs in subshells, shellcheck cannot see
+	shellcheck -e SC2154,SC2030,SC2031,SC2016 tests/*.bats
+}
+
+@test "shfmt: nothing to change" {
+	shfmt -d scripts/*.sh guest/init guest/timeout tests/lib.bash .ci/run tests/*.bats
+}
+
+@test "C: no warning from gcc and clang" {
+	local cc headers=build/v7.3/flags/x86_64/usr/include
+	for cc in gcc clang; do
+		"$cc" -Wall -Wextra -Werror -fsyntax-only -isystem "$headers" guest/gmem-table.c
+		"$cc" -Wall -Wextra -Werror -fsyntax-only tests/guest-prog.c scripts/make-exit.c
+	done
+}
+
+@test "codespell: no misspelled word" {
+	codespell README.md docs scripts guest tests/*.bats configs series
+}
+
+@test "checkpatch --strict: nothing but the sign-off that the sender adds" {
+	local out
+	[ ${#patches[@]} -gt 0 ]
+	read -r _ head <build/v7.3/flags/applied
+	cd "$(make -s tree-path)"
+	# it exits with 1 at any remark, which is what we look at
+	out=$(scripts/checkpatch.pl --strict --terse --no-summary \
+		--ignore MISSING_SIGN_OFF -g "base..$head" 2>&1 | grep -E 'ERROR|WARNING|CHECK') || true
+	[ -z "$out" ] || fail "$out"
+}
+
+@test "patches: the project's author, no sign-off, no one's tags, a changelog, a KVM subject" {
+	local patch
+	for patch in "${patches[@]}"; do
+		[ "$(sed -n 's/^From: //p' "$patch")" = 'KVM guest_memfd flags <kvm-gmem-flags@example.org>' ] || fail "$patch: author"
+		refute grep -qiE '^(signed-off|acked|reviewed|tested|suggested|reported|co-developed)-by:' "$patch"
+		grep -qE '^Subject: \[PATCH\] KVM: (guest_memfd|selftests): [A-Z]' "$patch" || fail "$patch: subject"
+		[ "$(sed '1,/^$/d; /^---$/,$d' "$patch" | grep -c .)" -ge 4 ] || fail "$patch: changelog"
+		[ -z "$(sed '1,/^$/d; /^---$/,$d' "$patch" | grep -v '^Link: ' | awk 'length > 75')" ] || fail "$patch: changelog wider than 75"
+	done
+}
+
+@test "series: apply and export is byte-identical" {
+	local clone=$BATS_TEST_TMPDIR/clone tree
+	tree=$(make -s tree-path)
+	# from what "applied" says, so that edits in the tree do not matter
+	read -r _ head <build/v7.3/flags/applied
+	(. scripts/lib.sh && mkdir "$clone" && export_series "$tree" "base..$head" "$clone")
+	diff -r --exclude='*.txt' --exclude='cover*' "$clone" series/flags/v7.3
+}
+
+@test "no kernel source, no large file, no path of a machine in the repository" {
+	refute grep -E '^(arch|virt|kernel|mm|fs|include|net|drivers)/' <(git ls-files)
+	[ -z "$(git ls-files -z | xargs -0 du -k | awk '$1 > 256')" ]
+}
