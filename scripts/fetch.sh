@@ -129,7 +129,6 @@ fetch_package() {
 	new_repo
 	step "fetch: importing it into git" "$log" import "$part/src" "$(basename "$deb" _all.deb)" -f ||
 		die FETCH "cannot import the base into git" "$log"
-	rm -rf "$part/src"
 }
 
 fetch_ksrc() {
@@ -152,4 +151,6 @@ fetch_ksrc() {
 if [ -n "$KSRC" ]; then fetch_ksrc; else fetch_package; fi
 git_plain -C "$part/git" tag base HEAD
 mv "$part/git" "$repo"
+# tree makes this its first worktree, which spares a checkout of it all
+if [ -d "$part/src" ]; then mv "$part/src" "$base_dir/src"; fi
 rm -rf "$part"

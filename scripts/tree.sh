@@ -55,6 +55,27 @@ apply() {
 	rm -rf "$scratch"
 }
 
+# new_tree: a worktree of $head. The first one takes the files that fetch has
+# unpacked, and the index that it made of them, instead of writing them again.
+new_tree() {
+	local link=$tree
+	if [ -d "$base_dir/src" ]; then
+		mv "$base_dir/src" "$tree"
+		rm -rf "$tree$left_out"
+		link=$tree_dir/link.part
+		rm -rf "$link"
+	fi
+	git_plain -C "$repo" worktree add -q --no-checkout -B "$branch" "$link" base
+	if [ "$link" != "$tree" ]; then
+		mv "$link/.git" "$tree/.git"
+		rmdir "$link"
+		git_plain -C "$repo" worktree repair "$tree"
+		cp "$repo/index" "$(git_plain -C "$tree" rev-parse --git-path index)"
+	fi
+	git_plain -C "$tree" sparse-checkout set --no-cone '/*' "!$left_out"
+	git_plain -C "$tree" checkout -q -B "$branch" "$head"
+}
+
 # edits: what the tree holds that series/ does not, in words; nothing if nothing.
 edits() {
 	local commits files
@@ -90,9 +111,7 @@ else
 	# never finished, so never anyone's: a checkout that was interrupted
 	rm -rf "$tree"
 	git_plain -C "$repo" worktree prune
-	git_plain -C "$repo" worktree add -q --no-checkout -B "$branch" "$tree" "$head"
-	git_plain -C "$tree" sparse-checkout set --no-cone '/*' "!$left_out"
-	step "tree: checking out $branch" "$tree_dir/checkout.log" git_plain -C "$tree" checkout -q "$branch" ||
+	step "tree: checking out $branch" "$tree_dir/checkout.log" new_tree ||
 		die APPLY "cannot check out $tree" "$tree_dir/checkout.log"
 fi
 echo "$want $head" >"$tree_dir/applied.part"
