@@ -110,7 +110,9 @@ new_repo() {
 # .gitignore names too: right for a package, wrong for a tree that was built in.
 import() {
 	git_plain --git-dir="$part/git" --work-tree="$1" add --all "${@:3}"
-	git_plain --git-dir="$part/git" --work-tree="$1" commit -q -m "$2"
+	# at no particular time: the same package is the same commit everywhere
+	GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \
+		git_plain --git-dir="$part/git" --work-tree="$1" commit -q -m "$2"
 }
 
 fetch_package() {

@@ -59,6 +59,7 @@ apply() {
 # unpacked, and the index that it made of them, instead of writing them again.
 new_tree() {
 	local link=$tree
+	set -e
 	if [ -d "$base_dir/src" ]; then
 		mv "$base_dir/src" "$tree"
 		rm -rf "$tree$left_out"
