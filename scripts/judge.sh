@@ -200,4 +200,4 @@ if [ "$rc" -ne 0 ]; then
 	if [ -f "$run/exec" ]; then code=$rc; fi
 	verdict TEST "the program exited with $rc"
 fi
-verdict PASS "the program exited with 0"
+verdict PASS "$(cat "$run/what" 2>/dev/null || echo 'the program exited with 0')"

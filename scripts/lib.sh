@@ -86,6 +86,9 @@ names() {
 # Bad knobs are answered here, before anything is touched.
 check_knobs() {
 	local patch
+	# the kernel's build takes no space or colon in a path, QEMU's options no comma
+	[[ $top != *[[:space:]:,]* ]] || die USAGE "the path of this checkout has a space, colon or comma: $top; move it"
+	[ -z "${DEBUG:-}" ] || die USAGE "DEBUG='$DEBUG': there is no sanitizer kernel yet; leave DEBUG unset"
 	[ -f "bases/$BASE.env" ] || die USAGE "unknown BASE '$BASE'; known: $(names bases/*.env)"
 	[ -f "configs/$ARCH.env" ] || die USAGE "unknown ARCH '$ARCH'; known: $(names configs/*.env)"
 	[ "$SERIES" = none ] || [ -d "series/$SERIES/$BASE" ] ||

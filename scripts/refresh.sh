@@ -34,8 +34,7 @@ rm -rf "$part"
 mkdir "$part"
 export_series "$tree" base..HEAD "$part"
 changed=0
-for patch in "$part"/*.patch "${patches[@]}"; do
-	name=$(basename "$patch")
+for name in $(printf '%s\n' "$part"/*.patch "${patches[@]}" | sed 's#.*/##' | sort -u); do
 	if ! cmp -s "$part/$name" "$series_dir/$name"; then changed=$((changed + 1)); fi
 	# gone from the tree, or under another name there
 	if [ ! -f "$part/$name" ]; then rm "$series_dir/$name"; fi

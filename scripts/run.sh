@@ -19,5 +19,6 @@ gcc -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$table" gu
 new_run
 cp "$table" "$run/job/work/"
 echo 'cd work && exec ./gmem-table' >"$run/job/run"
+echo "table read from the running kernel ($BASE, SERIES=$SERIES, $ARCH)" >"$run/what"
 FOLLOW=1 sub boot "$run"
 sub judge "$run"

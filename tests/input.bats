@@ -59,6 +59,19 @@ stub() {
 	expect 2 "ICOUNT='yes'"
 }
 
+@test "a checkout where the kernel cannot be built" {
+	local odd="$BATS_TEST_TMPDIR/with space"
+	mv "$project" "$odd"
+	cd "$odd"
+	run make run
+	expect 2 'the path of this checkout has a space, colon or comma'
+}
+
+@test "a knob that does nothing yet says so" {
+	run make run DEBUG=1
+	expect 2 'there is no sanitizer kernel yet'
+}
+
 @test "EXTRA that is no file" {
 	run make run EXTRA=no-such.patch
 	expect 2 "EXTRA names 'no-such.patch', which is no file"
