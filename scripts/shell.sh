@@ -14,7 +14,7 @@ sub build
 
 new_run
 cat >"$run/job/run" <<'RUN'
-exec setsid cttyhack sh </dev/console >/dev/console 2>&1
+exec cttyhack sh </dev/console >/dev/console 2>&1
 RUN
 say "shell: 'exit' ends it, Ctrl-A X ends QEMU"
 exec 9>&- # the checkout is free again for other verbs

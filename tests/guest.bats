@@ -124,6 +124,23 @@ bats_require_minimum_version 1.5.0
 	expect 0 $'N\n'
 }
 
+# --- shell ---
+
+@test "shell: a prompt in the guest, on a terminal; exit ends it" {
+	{
+		for _ in $(seq 300); do
+			if grep -q '/job #' "$BATS_TEST_TMPDIR/typed" 2>/dev/null; then break; fi
+			sleep 0.1
+		done
+		echo 'ls /dev/kvm; echo $((6 * 7))'
+		sleep 1
+		echo exit
+		sleep 3
+	} | timeout 60 script -qefc 'make shell' "$BATS_TEST_TMPDIR/typed" >/dev/null
+	grep -q '^42' "$BATS_TEST_TMPDIR/typed"
+	no_qemu
+}
+
 # --- what a guest can do ---
 
 @test "a kernel that panics: PANIC, although QEMU exits with 0" {
