@@ -284,9 +284,9 @@ new_run() {
 # packages WHAT: what a fresh Debian needs, by name; WHAT is run or check.
 # None of them conflicts with another: see FACTS in docs/testing.md.
 packages() {
-	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync \
+	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync uuid-dev procps \
 		ccache busybox-static qemu-system-x86 debian-archive-keyring ca-certificates
-	if [ "$1" = check ]; then echo bats shellcheck shfmt codespell; fi
+	if [ "$1" = check ]; then echo bats shellcheck shfmt codespell clang; fi
 }
 
 missing_packages() {
