@@ -10,6 +10,11 @@ SHELL := /bin/bash
 VERBS := run check test exec shell tree tree-path refresh setup doctor fetch build
 .PHONY: help $(VERBS) $(VERBS:%=.run-%)
 
+# Said here and not by a rule, because for a folder's name (tests, docs) make would
+# find nothing to be done.
+unknown := $(filter-out help $(VERBS),$(MAKECMDGOALS))
+$(if $(unknown),$(error no verb '$(firstword $(unknown))'; 'make help' lists the verbs))
+
 # make exits 2 whatever a recipe returns. This plugin lets it exit with the code
 # of the verb; without a compiler (a machine before "make setup") 2 stays.
 # "exit_as_verb" comes from it.
@@ -17,7 +22,7 @@ VERBS := run check test exec shell tree tree-path refresh setup doctor fetch bui
 
 build/make-exit.so: scripts/make-exit.c
 	@mkdir -p build
-	@if command -v gcc >/dev/null; then gcc -shared -fPIC -O2 -Wall -Wextra -o $@.$$PPID $< && mv $@.$$PPID $@; fi
+	@gcc -shared -fPIC -O2 -Wall -Wextra -o $@.$$PPID $< 2>/dev/null && mv $@.$$PPID $@ || rm -f $@.$$PPID
 
 # Two rules a verb, because make expands a whole recipe before it runs its first
 # line: the first runs the script, the second exits as it did. The code travels in
@@ -32,6 +37,3 @@ $(VERBS): %: .run-%
 
 help:
 	@scripts/help.sh
-
-.DEFAULT:
-	@$(error no verb '$@'; 'make help' lists the verbs)

@@ -87,7 +87,8 @@ watch() {
 follow() { tail -q -c +1 -s 0.1 -f --pid="$qemu_pid" "$run/$1" >&"$2"; }
 
 pack
-ln -f "$out/$image" "$run/kernel" 2>/dev/null || cp "$out/$image" "$run/kernel"
+# a copy: make writes the next image into the same file
+cp "$out/$image" "$run/kernel"
 qemu_line
 printf '%q ' "${line[@]}" >"$run/qemu.line"
 touch "$run/status" "$run/$(port_file stdout)" "$run/stderr"
@@ -114,6 +115,6 @@ fi
 rc=0
 wait "$qemu_pid" || rc=$?
 children=()
-kill "$watch_pid" 2>/dev/null || : # it may have seen the end by itself
-if [ ${#followers[@]} -gt 0 ]; then wait "${followers[@]}"; fi
+kill "$watch_pid" 2>/dev/null || :                                  # it may have seen the end by itself
+if [ ${#followers[@]} -gt 0 ]; then wait "${followers[@]}" || :; fi # whoever read our stdout may have left
 echo "$rc" >"$run/qemu.rc"

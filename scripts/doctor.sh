@@ -14,6 +14,7 @@ missing=$(missing_packages check)
 if [ -n "$missing" ]; then
 	echo "missing: $missing"
 	echo "install: $(install_line "$missing")"
+	explained=1
 	exit "${exit_codes[SETUP]}"
 fi
 echo "nothing is missing"

@@ -10,7 +10,13 @@
 check_knobs
 set_paths
 
-if [ -d "$repo" ]; then exit 0; fi
+made_from="$PACKAGE $VERSION"
+if [ -n "$KSRC" ]; then made_from="$KSRC $(ksrc_head)"; fi
+if [ -d "$repo" ]; then
+	[ "$(cat "$repo/made-from")" = "$made_from" ] ||
+		die FETCH "${base_dir#"$top"/} was made from $(cat "$repo/made-from"), bases/$BASE.env says $made_from; export edits with 'make refresh', then remove that folder"
+	exit 0
+fi
 lock
 
 log=$base_dir/fetch.log
@@ -47,7 +53,7 @@ check_sum() {
 		die FETCH "sha256 of $1 is $sum, bases/$BASE.env says $SHA256; delete the file and run this again"
 }
 
-# download: the package of exactly VERSION, into the cache. If the suite has
+# download: the package of exactly VERSION, into the cache; sets $deb. If the suite has
 # dropped that version, the newest of the same release (the package's name holds
 # it), with a clear note: the archive's signature vouches for it, but the series
 # was not tested on it.
@@ -69,21 +75,13 @@ download() {
 	if [ "$file" = "$part/deb/$pinned" ]; then check_sum "$file"; fi
 	# across file systems mv is no single step, the rename after it is
 	mv "$file" "$cache/.part.$$"
-	mv "$cache/.part.$$" "$cache/$(basename "$file")"
-}
-
-# cached: the package in the cache: the pinned one, else the newest of its release.
-cached() {
-	if [ -f "$cache/$pinned" ]; then
-		echo "$cache/$pinned"
-	else
-		find "$cache" -name "${PACKAGE}_*.deb" | sort -V | tail -n 1
-	fi
+	deb=$cache/$(basename "$file")
+	mv "$cache/.part.$$" "$deb"
 }
 
 # unpack DEB DIR: the source tarball inside the package.
 unpack() {
-	mkdir -p "$2"
+	mkdir -p "$2" || return
 	dpkg-deb --fsys-tarfile "$1" | tar -xO "./usr/src/$PACKAGE.tar.xz" |
 		tar -xJ -C "$2" --strip-components=1
 }
@@ -109,7 +107,7 @@ new_repo() {
 # import DIR MESSAGE [-f]: all of DIR as one commit. -f takes what the kernel's own
 # .gitignore names too: right for a package, wrong for a tree that was built in.
 import() {
-	git_plain --git-dir="$part/git" --work-tree="$1" add --all "${@:3}"
+	git_plain --git-dir="$part/git" --work-tree="$1" add --all "${@:3}" || return
 	# at no particular time: the same package is the same commit everywhere
 	GIT_AUTHOR_DATE='@0 +0000' GIT_COMMITTER_DATE='@0 +0000' \
 		git_plain --git-dir="$part/git" --work-tree="$1" commit -q -m "$2"
@@ -118,13 +116,8 @@ import() {
 fetch_package() {
 	local deb
 	pinned=${PACKAGE}_${VERSION}_all.deb
-	deb=$(cached)
-	if [ -z "$deb" ]; then
-		download
-		deb=$(cached)
-	elif [ "$(basename "$deb")" = "$pinned" ]; then
-		check_sum "$deb"
-	fi
+	deb=$cache/$pinned
+	if [ -f "$deb" ]; then check_sum "$deb"; else download; fi
 	step "fetch: unpacking $(basename "$deb")" "$log" unpack "$deb" "$part/src" ||
 		die FETCH "cannot unpack $deb" "$log"
 	check_release "$part/src"
@@ -136,15 +129,16 @@ fetch_package() {
 fetch_ksrc() {
 	check_release "$KSRC"
 	new_repo
-	if [ "$(git -C "$KSRC" rev-parse --show-toplevel 2>/dev/null)" = "$KSRC" ]; then
-		if [ -n "$(git -C "$KSRC" status --porcelain -uno)" ]; then
+	if [ -n "$(ksrc_head)" ]; then
+		if [ -n "$(git -c safe.directory='*' -C "$KSRC" status --porcelain -uno)" ]; then
 			note "NOTE: uncommitted changes in $KSRC are left out; the base is its HEAD"
 		fi
 		step "fetch: HEAD of $KSRC" "$log" \
-			git_plain -C "$part/git" fetch -q --depth 1 "file://$KSRC" HEAD ||
+			git_plain -C "$part/git" -c safe.directory='*' fetch -q --depth 1 "file://$KSRC" HEAD ||
 			die FETCH "cannot fetch HEAD of $KSRC" "$log"
 		git_plain -C "$part/git" update-ref HEAD FETCH_HEAD
 	else
+		note "NOTE: $KSRC is no git tree; it is copied once, later changes there are not seen"
 		step "fetch: importing $KSRC into git" "$log" import "$KSRC" "$KSRC" ||
 			die FETCH "cannot import $KSRC into git" "$log"
 	fi
@@ -152,6 +146,7 @@ fetch_ksrc() {
 
 if [ -n "$KSRC" ]; then fetch_ksrc; else fetch_package; fi
 git_plain -C "$part/git" tag base HEAD
+echo "$made_from" >"$part/git/made-from"
 mv "$part/git" "$repo"
 # tree makes this its first worktree, which spares a checkout of it all
 if [ -d "$part/src" ]; then mv "$part/src" "$base_dir/src"; fi

@@ -44,6 +44,7 @@ verdict() {
 		if [ -f "$run/repeat" ]; then echo "  repeat: $(cat "$run/repeat")"; fi
 		disk_full_hint "$run/qemu.log"
 	} >&2
+	explained=1
 	exit "${code:-${exit_codes[$class]}}"
 }
 
@@ -136,6 +137,7 @@ judge_guest() {
 		verdict HANG "time is up (TIMEOUT=$TIMEOUT s)$(running)" "$(last_output)"
 	fi
 	[ "$rc" -eq 0 ] || verdict HARNESS "QEMU exited with $rc: $(head -n 1 "$run/qemu.log")" "$run/qemu.log"
+	[ -s "$console" ] || verdict HARNESS "the console log is empty: nobody knows what the kernel said"
 	if grep -aqE "$splats" "$console"; then
 		verdict SPLAT "$(first "$splats" "$console")" "$(around "$splats")"
 	fi
@@ -196,6 +198,7 @@ fi
 
 # run and exec: the program's exit code is the result, and for exec ours.
 rc=$(tail -n 1 "$run/status" | cut -d' ' -f3)
+[[ $rc =~ ^[0-9]+$ ]] || verdict HARNESS "the guest sent no exit code of the program"
 if [ "$rc" -ne 0 ]; then
 	if [ -f "$run/exec" ]; then code=$rc; fi
 	verdict TEST "the program exited with $rc"

@@ -8,6 +8,9 @@ set -euo pipefail
 export LC_ALL=C
 umask 022
 
+# make's and git's own words to their children are not for ours.
+unset MAKEFLAGS MFLAGS MAKELEVEL GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 verb=$(basename "$0" .sh)
 cd "$top"
@@ -36,6 +39,7 @@ repeat_line() {
 # die CLASS MESSAGE [LOG]: the verdict line, the end of LOG, how to repeat it.
 die() {
 	local class=$1 message=$2 log=${3:-}
+	explained=1
 	if [ -n "$log" ] && [ -s "$log" ]; then
 		tail -n 40 "$log" | sed 's/^/    | /' >&2
 	fi
@@ -102,6 +106,12 @@ check_knobs() {
 	[ -z "$KSRC" ] || [ -d "$KSRC" ] || die USAGE "KSRC='$KSRC' is no directory"
 }
 
+# ksrc_head: the commit that KSRC is at; nothing where it is no git tree. Whoever
+# owns it: it is only read.
+ksrc_head() {
+	if [ -e "$KSRC/.git" ]; then git -c safe.directory='*' -C "$KSRC" rev-parse HEAD; fi
+}
+
 # set_paths: everything that the knobs decide, in one place.
 # shellcheck disable=SC2034 # for the scripts that source this
 set_paths() {
@@ -113,7 +123,8 @@ set_paths() {
 
 	if [ -n "$KSRC" ]; then
 		KSRC=$(realpath "$KSRC")
-		key=$BASE-ksrc-$(printf %s "$KSRC" | sha256sum | cut -c1-8)
+		# another HEAD is another base
+		key=$BASE-ksrc-$(printf %s "$KSRC$(ksrc_head)" | sha256sum | cut -c1-8)
 	fi
 	base_dir=$top/build/$key # the base: one git repository, tag "base"
 	repo=$base_dir/git
@@ -124,7 +135,7 @@ set_paths() {
 	tree_dir=$base_dir/$branch # one worktree for each series (and EXTRA)
 	tree=$tree_dir/linux
 	out=$tree_dir/$ARCH # kernel build, kselftest install
-	cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-gmem-flags
+	cache=${XDG_CACHE_HOME:-${HOME:-$top/build}/.cache}/kvm-gmem-flags
 }
 
 # series_patches: the patches of this SERIES and EXTRA, in order, a line each.
@@ -167,6 +178,7 @@ stop_children() {
 
 on_signal() {
 	trap '' INT TERM HUP
+	explained=1
 	stop_children
 	wait
 	if [ -z "${GMEM_VERB:-}" ]; then
@@ -174,10 +186,20 @@ on_signal() {
 	fi
 	exit $((128 + $1))
 }
+# on_exit: a command that nobody expected to fail ends a script without a word and
+# with any code; give it both.
+on_exit() {
+	local rc=$?
+	stop_children
+	if [ "$rc" -ne 0 ] && [ -z "${explained:-}" ]; then
+		die HARNESS "a step of '$verb' failed with $rc; the message above says which"
+	fi
+}
+
 trap 'on_signal 1' HUP
 trap 'on_signal 2' INT
 trap 'on_signal 15' TERM
-trap stop_children EXIT
+trap on_exit EXIT
 
 # in_group CMD...: start CMD, a program or a function, in a process group of its
 # own, so that it and all that it starts can be stopped at once.
@@ -224,7 +246,10 @@ sub() {
 	children+=($!)
 	wait $! || rc=$?
 	children=()
-	[ "$rc" -eq 0 ] || exit "$rc"
+	if [ "$rc" -ne 0 ]; then
+		explained=1
+		exit "$rc"
+	fi
 }
 
 # lock: one verb at a time works in a checkout; the parts of a verb inherit it.
@@ -282,7 +307,7 @@ new_run() {
 # --- packages ----------------------------------------------------------------
 
 # packages WHAT: what a fresh Debian needs, by name; WHAT is run or check.
-# None of them conflicts with another: see FACTS in docs/testing.md.
+# None of them conflicts with another.
 packages() {
 	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync uuid-dev procps \
 		ccache busybox-static qemu-system-x86 debian-archive-keyring ca-certificates

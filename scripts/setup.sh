@@ -22,8 +22,9 @@ lock
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-	if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-		as_root=(sudo)
+	# asked for here, in the foreground: apt-get runs in the background of "step"
+	if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { : </dev/tty && sudo -v; } 2>/dev/null; }; then
+		as_root=(sudo -n)
 	else
 		die SETUP "packages are missing and this user may not install them; type: $(install_line "$missing")"
 	fi

@@ -14,7 +14,7 @@ need run
 sub build
 
 required=expect/$BASE/$ARCH/required
-tests=${TESTS:-$(cat "$required")}
+tests=$(tr -s ' ' '\n' <<<"${TESTS:-$(cat "$required")}" | awk '!seen[$0]++')
 for test in $tests; do
 	grep -qxF "kvm:$test" "$out/install/kselftest/kselftest-list.txt" ||
 		die USAGE "TESTS names '$test', which is no KVM selftest of $branch; they are listed in ${out#"$top"/}/install/kselftest/kselftest-list.txt"

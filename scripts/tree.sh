@@ -21,15 +21,15 @@ touched() { sed -nE 's#^(---|\+\+\+) [ab]/#/#p' "${patches[@]}" | sort -u; }
 
 # explain_am LOG: which patch, and which hunk of it, git am refused.
 explain_am() {
-	local where file line patch
-	patch=$(sed -n 's/^Patch failed at \([0-9]*\) \(.*\)$/\2/p' "$1" | head -n 1)
+	local number where file line patch='a patch'
+	number=$(sed -n 's/^Patch failed at \([0-9]*\) .*/\1/p' "$1" | head -n 1)
+	if [ -n "$number" ]; then patch=${patches[10#$number - 1]#"$top"/}; fi
 	where=$(sed -n 's/^error: patch failed: //p' "$1" | head -n 1)
 	file=${where%:*} line=${where##*:}
-	patch=$(grep -lF "] $patch" "${patches[@]}" | head -n 1)
-	if [ -z "$where" ]; then
-		echo "${patch:-a patch}: $(sed -n 's/^error: //p' "$1" | head -n 1)"
+	if [ -n "$where" ]; then
+		echo "$patch does not apply: $file: hunk $(grep -m 1 "^@@ -${line}[, ]" "$patch")"
 	else
-		echo "$patch: $file: hunk $(grep -m 1 "^@@ -${line}[, ]" "$patch")"
+		echo "$patch does not apply: $(grep -m 1 -E '^(error|fatal): ' "$1")"
 	fi
 }
 
@@ -57,30 +57,27 @@ apply() {
 
 # new_tree: a worktree of $head. The first one takes the files that fetch has
 # unpacked, and the index that it made of them, instead of writing them again.
+# Chained, because "set -e" does not hold in what "||" follows.
 new_tree() {
 	local link=$tree
-	set -e
 	if [ -d "$base_dir/src" ]; then
-		mv "$base_dir/src" "$tree"
-		rm -rf "$tree$left_out"
 		link=$tree_dir/link.part
-		rm -rf "$link"
+		mv "$base_dir/src" "$tree" && rm -rf "$tree$left_out" "$link" || return
 	fi
-	git_plain -C "$repo" worktree add -q --no-checkout -B "$branch" "$link" base
+	git_plain -C "$repo" worktree add -q --no-checkout -B "$branch" "$link" base || return
 	if [ "$link" != "$tree" ]; then
-		mv "$link/.git" "$tree/.git"
-		rmdir "$link"
-		git_plain -C "$repo" worktree repair "$tree"
-		cp "$repo/index" "$(git_plain -C "$tree" rev-parse --git-path index)"
+		mv "$link/.git" "$tree/.git" && rmdir "$link" &&
+			git_plain -C "$repo" worktree repair "$tree" &&
+			cp "$repo/index" "$(git_plain -C "$tree" rev-parse --git-path index)" || return
 	fi
-	git_plain -C "$tree" sparse-checkout set --no-cone '/*' "!$left_out"
-	git_plain -C "$tree" checkout -q -B "$branch" "$head"
+	git_plain -C "$tree" sparse-checkout set --no-cone '/*' "!$left_out" &&
+		git_plain -C "$tree" checkout -q -B "$branch" "$head"
 }
 
 # edits: what the tree holds that series/ does not, in words; nothing if nothing.
 edits() {
 	local commits files
-	commits=$(git_plain -C "$tree" rev-list --count "$applied_head..HEAD")
+	commits=$(git_plain -C "$tree" rev-list --count HEAD "$branch" --not "$applied_head")
 	files=$(git_plain -C "$tree" status --porcelain -uno | wc -l)
 	if [ "$commits" -gt 0 ] || [ "$files" -gt 0 ] ||
 		[ "$(git_plain -C "$tree" rev-parse HEAD)" != "$applied_head" ]; then
@@ -107,7 +104,8 @@ lock
 mkdir -p "$tree_dir"
 apply
 if [ -n "$applied_want" ]; then
-	git_plain -C "$tree" checkout -q -B "$branch" "$head"
+	git_plain -C "$tree" checkout -q -B "$branch" "$head" ||
+		die APPLY "cannot move $tree to the changed series; git says why above"
 else
 	# never finished, so never anyone's: a checkout that was interrupted
 	rm -rf "$tree"

@@ -23,6 +23,8 @@ stub() {
 # --- knobs and verbs ---
 
 @test "unknown verb" {
+	run make tests
+	expect 2 "no verb 'tests'"
 	run make no-such-verb
 	expect 2 "no verb 'no-such-verb'; 'make help' lists the verbs"
 }
@@ -120,6 +122,7 @@ stub() {
 }
 
 @test "setup: apt-get that fails is not taken for success" {
+	stub id <<<'echo 0'
 	stub dpkg-query <<<'case $* in *bats*) exit 1 ;; *) echo installed ;; esac'
 	stub apt-get <<<'case $* in *install*) echo "E: Unable to locate package bats" >&2; exit 100 ;; esac'
 	run make setup
@@ -168,6 +171,9 @@ stub() {
 	expect 0 'uncommitted changes'
 	tail -n 1 "$(make -s tree-path)/virt/kvm/guest_memfd.c" | grep -qx 30
 	tail -n 1 "$ksrc/virt/kvm/guest_memfd.c" | grep -qx edited
+	# and when HEAD moves on, so does the base
+	commit "$ksrc" edit -a
+	tail -n 1 "$(make -s tree-path)/virt/kvm/guest_memfd.c" | grep -qx edited
 }
 
 # a package with the tiny kernel inside, as Debian's has the kernel
@@ -239,6 +245,23 @@ stub_apt() {
 	grep -q '^10 changed' "$(make -s tree-path)/virt/kvm/guest_memfd.c"
 }
 
+@test "fetch: a base that was made from another version is not taken for this one" {
+	tiny_package 7.3.4-1~bpo13+1
+	pin "$package"
+	stub_apt
+	make -s tree
+	sed -i 's/^VERSION=.*/VERSION=7.3.5-1/' bases/v7.3.env
+	run make tree
+	expect 102 'was made from linux-source-7.3 7.3.4-1~bpo13+1'
+}
+
+@test "a step that nobody expected to fail has a verdict, too" {
+	tiny_kernel
+	stub mv <<<'case $* in *import.part*) exit 1 ;; esac; exec "$real" "$@"'
+	run make tree
+	expect 110 "FAIL HARNESS: a step of 'fetch' failed with 1"
+}
+
 @test "fetch: no network" {
 	export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache
 	stub apt-get <<-'STUB'
@@ -295,9 +318,11 @@ stub_apt() {
 
 @test "tree: a patch that does not apply: which one, which hunk; no tree, no debris" {
 	tiny_kernel
+	# a long subject is folded in the file
+	sed -i 's/^Subject: .*/&, with more words\n and a second line/' series/demo/v7.3/0002-*.patch
 	sed -i 's/^ 19$/ nineteen/' series/demo/v7.3/0002-*.patch
 	run make tree
-	expect 103 '0002-KVM-guest_memfd-Change-line-20.patch: virt/kvm/guest_memfd.c: hunk @@ -17,7 +17,7 @@'
+	expect 103 'series/demo/v7.3/0002-KVM-guest_memfd-Change-line-20.patch does not apply: virt/kvm/guest_memfd.c: hunk @@ -17,7 +17,7 @@'
 	[ -z "$(find build -path "*/demo/linux")" ]
 }
 

@@ -58,7 +58,7 @@ bats_require_minimum_version 1.5.0
 
 @test "PASS needs every file of a run" {
 	local file
-	for file in status qemu.rc results.ktap; do
+	for file in status qemu.rc results.ktap console.log; do
 		rm -rf "$BATS_TEST_TMPDIR/broken"
 		cp -r "$top/tests/golden/pass" "$BATS_TEST_TMPDIR/broken"
 		rm "$BATS_TEST_TMPDIR/broken/$file"
@@ -111,6 +111,15 @@ bats_require_minimum_version 1.5.0
 	grep -q 'name="guest_memfd_test.global.enumeration"' "$BATS_TEST_TMPDIR/run/junit.xml"
 	grep -q 'skipped="2"' "$BATS_TEST_TMPDIR/run/junit.xml"
 	expect 0 "PASS: 2 passed, 0 failed, 1 skipped"
+}
+
+@test "no exit code of the program is no PASS" {
+	rm -rf "$BATS_TEST_TMPDIR/no-code"
+	cp -r "$top/tests/golden/pass" "$BATS_TEST_TMPDIR/no-code"
+	rm "$BATS_TEST_TMPDIR/no-code/required"
+	sed -i '/^done/s/0$//' "$BATS_TEST_TMPDIR/no-code/status"
+	judge "$BATS_TEST_TMPDIR/no-code"
+	expect 110 'the guest sent no exit code'
 }
 
 @test "exec's verdict leaves stdout to the program, and its exit code is the program's" {
