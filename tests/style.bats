@@ -37,7 +37,7 @@ setup() {
 	[ ${#patches[@]} -gt 0 ]
 	read -r _ head <build/v7.3/flags/applied
 	cd "$(make -s tree-path)"
-	out=$(scripts/checkpatch.pl --strict --terse --ignore MISSING_SIGN_OFF,UNKNOWN_COMMIT_ID -g "base..$head") || fail "$out"
+	out=$(scripts/checkpatch.pl --strict --ignore MISSING_SIGN_OFF,UNKNOWN_COMMIT_ID -g "base..$head") || fail "$out"
 	[ "$(grep -c '^total: 0 errors, 0 warnings, 0 checks' <<<"$out")" -eq ${#patches[@]} ] || fail "$out"
 }
 
