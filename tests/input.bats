@@ -8,7 +8,7 @@ load lib
 setup() { project; }
 
 # stub NAME: a program of that name that comes before the real one; its text on
-# stdin, with $real for the real one's path.
+# stdin, with $real for the real one's path (empty where there is none, sudo say).
 stub() {
 	mkdir -p "$BATS_TEST_TMPDIR/bin"
 	{
