@@ -74,5 +74,17 @@ selftests() {
 		CC="$cc" O="$out" KBUILD_OUTPUT="$out" KHDR_INCLUDES="-isystem $out/usr/include" EXTRA_CFLAGS=-g0 \
 		LDFLAGS='-static -pthread -no-pie -s' INSTALL_PATH="$out/install/kselftest" install
 }
+need check # the 32-bit compiler
 step "build: KVM selftests" "$out/selftests.log" selftests ||
 	die BUILD "$(first_error "$out/selftests.log")" "$out/selftests.log"
+
+# The ABI test once more, as a 32-bit program: libkvm is 64-bit only, but this one
+# needs nothing but the uAPI headers and the harness. A tree before it has none.
+abi_test=$tree/tools/testing/selftests/kvm/guest_memfd_flags_test.c
+if [ -f "$abi_test" ]; then
+	"$cc32" -static -s -O2 -Wall -Wextra -Werror -D_GNU_SOURCE= -isystem "$out/usr/include" \
+		-I "$tree/tools/testing/selftests" -o "$out/install/kselftest/kvm/guest_memfd_flags_test_32" \
+		"$abi_test" >"$out/selftests32.log" 2>&1 ||
+		die BUILD "$(first_error "$out/selftests32.log")" "$out/selftests32.log"
+	echo kvm:guest_memfd_flags_test_32 >>"$out/install/kselftest/kselftest-list.txt"
+fi

@@ -22,7 +22,8 @@ check_program() {
 	[ -f "$PROG" ] || die USAGE "PROG='$PROG' is no file"
 	machine=$({ readelf -h "$PROG" 2>/dev/null || :; } | sed -n 's/^ *Machine: *//p')
 	[ -n "$machine" ] || die USAGE "PROG='$PROG' is no ELF program"
-	[ "$machine" = "$elf_machine" ] || die USAGE "PROG='$PROG' is for $machine; ARCH=$ARCH runs $elf_machine"
+	printf '%s\n' "${elf_machines[@]}" | grep -qxF "$machine" ||
+		die USAGE "PROG='$PROG' is for $machine; ARCH=$ARCH runs ${elf_machines[0]}"
 	if [ -z "$DYNAMIC" ] && readelf -lW "$PROG" 2>/dev/null | grep -q '^ *INTERP'; then
 		die USAGE "PROG='$PROG' is not static; link it with -static, or say DYNAMIC=1 to take its loader and libraries along"
 	fi

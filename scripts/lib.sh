@@ -311,7 +311,7 @@ new_run() {
 packages() {
 	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync uuid-dev procps \
 		ccache busybox-static qemu-system-x86 debian-archive-keyring ca-certificates
-	if [ "$1" = check ]; then echo bats shellcheck shfmt codespell clang; fi
+	if [ "$1" = check ]; then echo bats shellcheck shfmt codespell clang gcc-i686-linux-gnu libc6-dev-i386-cross; fi
 }
 
 missing_packages() {

@@ -23,7 +23,7 @@ setup() {
 	local cc headers=build/v7.3/flags/x86_64/usr/include
 	for cc in gcc clang; do
 		"$cc" -Wall -Wextra -Werror -fsyntax-only -isystem "$headers" guest/gmem-table.c
-		"$cc" -Wall -Wextra -Werror -fsyntax-only tests/guest-prog.c scripts/make-exit.c
+		"$cc" -Wall -Wextra -Werror -fsyntax-only tests/guest-prog.c scripts/make-exit.c scripts/tsc-khz.c
 	done
 }
 
