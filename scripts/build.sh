@@ -3,6 +3,7 @@
 #
 # build: the kernel, its uAPI headers and, unless called by a verb that runs no
 # selftests, the installed KVM selftests. Out of tree; make rebuilds what changed.
+# KERNEL_ONLY=1 stops after the kernel, KERNEL_ONLY=path/to/file.o builds just that.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -58,11 +59,14 @@ first_error() {
 }
 
 configure
+# A part of the kernel is all that some callers want.
+targets=("$image_target" headers)
+case ${KERNEL_ONLY:-} in '' | 1) ;; *) targets=("$KERNEL_ONLY") ;; esac
 # The log is kept whole; a heartbeat shows its last line.
-step "build: kernel ($branch, $ARCH, $JOBS jobs)" "$out/kernel.log" kmake "$image_target" headers ||
+step "build: kernel ($branch, $ARCH, $JOBS jobs)" "$out/kernel.log" kmake "${targets[@]}" ||
 	die BUILD "$(first_error "$out/kernel.log")" "$out/kernel.log"
 
-case ${GMEM_VERB:-} in run | exec | shell) exit 0 ;; esac
+case ${KERNEL_ONLY:+part}${GMEM_VERB:-} in part* | run | exec | shell) exit 0 ;; esac
 
 # The KVM selftests as the kernel installs them, static so that the initramfs
 # needs no libraries, stripped so that it stays small.

@@ -10,8 +10,8 @@
 check_knobs
 set_paths
 lock
-need run
-sub build
+# mutants builds by itself
+if [ -z "${GMEM_BUILT:-}" ]; then sub build; fi
 
 required=expect/$BASE/$ARCH/required
 tests=$(tr -s ' ' '\n' <<<"${TESTS:-$(cat "$required")}" | awk '!seen[$0]++')
