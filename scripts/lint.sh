@@ -105,8 +105,8 @@ only_warnings() { grep -aiE '(warning|error|severe|critical): ' || [ $? -eq 1 ];
 # shift.
 plain() { sed -E "s#($1|(\.\./)+linux)/##g; s#[^ ]*/\.\./\.\./\.\./##g; s#:[0-9]+(:[0-9]+)?##g"; }
 
-# new_warnings LOG KNOWN: the warnings in LOG that KNOWN lacks, with their lines; one
-# more of a kind than KNOWN has is new.
+# new_warnings LOG KNOWN: the warnings in LOG that KNOWN lacks, with their lines. One
+# more of a kind than KNOWN has is new; which one it is nobody knows, so all are shown.
 new_warnings() {
 	only_warnings <"$1" >"$1.warnings"
 	plain "$tree" <"$1.warnings" | sort | comm -13 "$2" - >"$1.new"
@@ -136,7 +136,7 @@ compare() {
 	step "lint: $name" "$log" "$2" "$tree" "$lint_out" "${@:3}" ||
 		die BUILD "$name: $(sed -n 's/^verdict: FAIL BUILD: //p' "$log" | grep . || echo 'make failed')" "$log"
 	new_warnings "$log" "$known/$name" >"$new"
-	[ ! -s "$new" ] || die TEST "$name: $(wc -l <"$new") new: $(head -n 1 "$new")" "$new"
+	[ ! -s "$new" ] || die TEST "$name: $(wc -l <"$log.new") new: $(head -n 1 "$new")" "$new"
 }
 
 # --- checkpatch ----------------------------------------------------------------
@@ -179,14 +179,14 @@ check_maintainers() {
 			grep -vE '^([A-Z]:|THE REST$|$)' >/dev/null ||
 			die TEST "checkpatch: no section of MAINTAINERS has the new file $file"
 	done < <(touched A)
-	if [ "$new" -gt 0 ]; then echo "MAINTAINERS: has all $new new files"; fi
+	if [ "$new" -gt 0 ]; then echo "MAINTAINERS: new files, each in a section: $new"; fi
 }
 
 # --- all of it -----------------------------------------------------------------
 
 # Debian's .gitignore names every file, so that "git add" takes new ones with -f only
 # and "git status" is silent about them
-new=$(git_plain -C "$tree" ls-files --others | head -n 5 | paste -sd ' ')
+new=$(git_plain -C "$tree" ls-files --others | sed -n 1,5p | paste -sd ' ')
 if [ -n "$new" ]; then note "not looked at, because git does not know them (git add -f): $new"; fi
 
 check_patches
