@@ -28,6 +28,7 @@ make VERB [KNOB=VALUE ...]
   doctor       say what is missing and the line that installs it
 
 Knobs: BASE=v7.3  SERIES=flags|none  ARCH=x86_64  KSRC=DIR (a kernel tree of yours)
+  COMPILE=1 (bisect)  V=N FROM="Name <mail>" (export)
   EXTRA="a.patch ..." (on top of the series)  APPEND="..." (kernel command line)
   ICOUNT=1 (one instruction is one nanosecond)  JOBS=N  TESTS="..."  TIMEOUT=SECONDS
 
