@@ -142,12 +142,12 @@ by_sender -c branch.mail.description="$subject"$'\n\n'"$text" format-patch -q --
 # who gets it, by the tree's own script and MAINTAINERS; the history that the script
 # would fall back on is not here
 addresses() {
-	(cd "$tree" && scripts/get_maintainer.pl --no-git --no-git-fallback --no-fixes --no-rolestats "$@" "$out"/*-[0-9]*.patch)
+	(cd "$tree" && scripts/get_maintainer.pl --no-git --no-git-fallback --no-fixes --no-rolestats "$@" "$out"/*.patch)
 }
 [ -f "$tree/scripts/get_maintainer.pl" ] || die HARNESS "$tree has no scripts/get_maintainer.pl, which says who gets the series"
 mv "$out"/*0000-cover-letter.patch "$part" # names no file of the kernel
 addresses --nol --nor >"$out/to"
-addresses --nom >"$out/cc"
+addresses --nom | { grep -vxFf "$out/to" || [ $? -eq 1 ]; } >"$out/cc" # some are both
 mv "$part"/*0000-cover-letter.patch "$out"
 [ -s "$out/to" ] || die HARNESS "get_maintainer.pl found nobody for these patches"
 

@@ -319,7 +319,7 @@ packages() {
 	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync uuid-dev procps \
 		ccache busybox-static qemu-system-x86 debian-archive-keyring ca-certificates
 	if [ "$1" != run ]; then echo bats shellcheck shfmt codespell clang gcc-i686-linux-gnu libc6-dev-i386-cross; fi
-	if [ "$1" = lint ]; then echo sparse python3-sphinx python3-yaml; fi
+	if [ "$1" = lint ]; then echo sparse python3-sphinx python3-yaml python3-ply python3-git; fi
 }
 
 missing_packages() {

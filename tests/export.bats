@@ -15,7 +15,8 @@ setup() {
 	mkdir -p "$ksrc/scripts"
 	cat >"$ksrc/scripts/get_maintainer.pl" <<-'STUB'
 		#!/bin/sh
-		case $* in *0000-cover*) exit 1 ;; *--nom\ *) echo list@bench.local ;; *) echo 'Keeper <keeper@bench.local>' ;; esac
+		case $* in *0000-cover*) exit 1 ;; *0001-*0002-*) echo 'Keeper <keeper@bench.local>' ;; *) exit 1 ;; esac
+		case $* in *--nom\ *) echo list@bench.local ;; esac
 	STUB
 	chmod +x "$ksrc/scripts/get_maintainer.pl"
 	printf 'Subject: [PATCH 0/2] KVM: guest_memfd: Change two lines\n\nChange line 10 and line 20.\n\nThe second paragraph.\n' \
