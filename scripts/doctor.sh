@@ -10,7 +10,7 @@
 command -v dpkg-query >/dev/null ||
 	die SETUP "no dpkg here: the bench needs Debian 12 or later (or a container of it)"
 
-missing=$(missing_packages check)
+missing=$(missing_packages lint)
 if [ -n "$missing" ]; then
 	echo "missing: $missing"
 	echo "install: $(install_line "$missing")"

@@ -9,6 +9,11 @@ make VERB [KNOB=VALUE ...]
   run          the main job: from a bare machine to the table of guest_memfd flags
                that the patched, running kernel reports
   check        everything that CI checks; ends with 'N passed, N failed, N skipped'
+  lint         what a maintainer's robots would say of the series: checkpatch, W=1,
+               sparse, htmldocs; only what the base does not say itself counts
+  bisect       build and test after every single patch; COMPILE=1 only compiles KVM,
+               as modules and with all warnings as errors
+  export       a ready-to-mail folder: V=N FROM="Name <mail>"; sends nothing
   test         boot and run KVM selftests; TESTS="NAME ..." selects
   exec         run one static program in the booted kernel: PROG=FILE ARGS="..."
                FILES="..."; its stdout, stderr and exit code are make's
@@ -23,6 +28,7 @@ make VERB [KNOB=VALUE ...]
   doctor       say what is missing and the line that installs it
 
 Knobs: BASE=v7.3  SERIES=flags|none  ARCH=x86_64  KSRC=DIR (a kernel tree of yours)
+  COMPILE=1 (bisect)  V=N FROM="Name <mail>" (export)
   EXTRA="a.patch ..." (on top of the series)  APPEND="..." (kernel command line)
   ICOUNT=1 (one instruction is one nanosecond)  JOBS=N  TESTS="..."  TIMEOUT=SECONDS
 

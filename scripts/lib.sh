@@ -30,7 +30,7 @@ note() { printf '    %s\n' "$*" >&2; }
 # repeat_line: the command that does the same again, with every knob that was set.
 repeat_line() {
 	local knob line="make ${GMEM_VERB:-$verb}"
-	for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC; do
+	for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE V FROM; do
 		if [ -n "${GMEM_SET[$knob]:-}" ]; then line+=" $knob=$(printf %q "${GMEM_SET[$knob]}")"; fi
 	done
 	echo "$line"
@@ -64,7 +64,7 @@ disk_full_hint() {
 
 # As given by the caller, for repeat_line; defaults come after.
 declare -A GMEM_SET=()
-for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC; do
+for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE V FROM; do
 	GMEM_SET[$knob]=${!knob:-}
 done
 unset knob
@@ -100,6 +100,7 @@ check_knobs() {
 	[[ $JOBS =~ ^[1-9][0-9]*$ ]] || die USAGE "JOBS='$JOBS' is not a positive number"
 	[[ $TIMEOUT =~ ^[1-9][0-9]*$ ]] || die USAGE "TIMEOUT='$TIMEOUT' is not a positive number of seconds"
 	[[ -z $ICOUNT || $ICOUNT = 1 ]] || die USAGE "ICOUNT='$ICOUNT' is neither 1 nor empty"
+	[[ -z ${COMPILE:-} || $COMPILE = 1 ]] || die USAGE "COMPILE='$COMPILE' is neither 1 nor empty"
 	for patch in $EXTRA; do
 		[ -f "$patch" ] || die USAGE "EXTRA names '$patch', which is no file"
 	done
@@ -132,6 +133,8 @@ set_paths() {
 	for patch in $EXTRA; do
 		branch+=+$(basename "$patch" .patch)
 	done
+	# lint and bisect go from commit to commit in a tree that nobody edits
+	if [ -n "${GMEM_WALK:-}" ]; then branch=walk; fi
 	tree_dir=$base_dir/$branch # one worktree for each series (and EXTRA)
 	tree=$tree_dir/linux
 	out=$tree_dir/$ARCH # kernel build, kselftest install
@@ -146,6 +149,9 @@ series_patches() {
 	fi
 	for patch in $EXTRA; do realpath "$patch"; done
 }
+
+# walk_to COMMIT: the tree of lint and bisect, which only they use, at COMMIT.
+walk_to() { git_plain -C "$base_dir/walk/linux" checkout -q --force -B walk "$1"; }
 
 # hash_of FILE...: one short name for the content of all of them.
 hash_of() { cat /dev/null "$@" | sha256sum | cut -c1-16; }
@@ -306,12 +312,14 @@ new_run() {
 
 # --- packages ----------------------------------------------------------------
 
-# packages WHAT: what a fresh Debian needs, by name; WHAT is run or check.
+# packages WHAT: what a fresh Debian needs, by name; WHAT is run, check or lint,
+# each with all of the one before.
 # None of them conflicts with another.
 packages() {
 	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync uuid-dev procps \
 		ccache busybox-static qemu-system-x86 debian-archive-keyring ca-certificates
-	if [ "$1" = check ]; then echo bats shellcheck shfmt codespell clang gcc-i686-linux-gnu libc6-dev-i386-cross; fi
+	if [ "$1" != run ]; then echo bats shellcheck shfmt codespell clang gcc-i686-linux-gnu libc6-dev-i386-cross; fi
+	if [ "$1" = lint ]; then echo sparse python3-sphinx python3-yaml python3-ply python3-git; fi
 }
 
 missing_packages() {
@@ -331,5 +339,5 @@ install_line() {
 
 # need WHAT: install what a verb needs and the machine lacks.
 need() {
-	if [ -n "$(missing_packages "$1")" ]; then sub setup; fi
+	if [ -n "$(missing_packages "$1")" ]; then sub setup "$1"; fi
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# setup: install the Debian packages that are missing: as root directly, else
+# setup [WHAT]: install the Debian packages that are missing: as root directly, else
 # through sudo, else say the line to type. All of them, or a failure that says so.
 
 # shellcheck source=lib.sh
@@ -10,9 +10,8 @@
 command -v apt-get >/dev/null ||
 	die SETUP "no apt-get here: the bench needs Debian 12 or later (or a container of it)"
 
-# run and its parts need less than check; alone, setup installs for everything.
-what=check
-if [ "${GMEM_VERB:-}" = run ]; then what=run; fi
+# Alone, for everything; a verb names what it needs.
+what=${1:-lint}
 missing=$(missing_packages "$what")
 if [ -z "$missing" ]; then
 	say "setup: nothing is missing"

@@ -77,6 +77,7 @@ new_tree() {
 # edits: what the tree holds that series/ does not, in words; nothing if nothing.
 edits() {
 	local commits files
+	if [ -n "${GMEM_WALK:-}" ]; then return; fi # lint and bisect move that tree about
 	commits=$(git_plain -C "$tree" rev-list --count HEAD "$branch" --not "$applied_head")
 	files=$(git_plain -C "$tree" status --porcelain -uno | wc -l)
 	if [ "$commits" -gt 0 ] || [ "$files" -gt 0 ] ||
