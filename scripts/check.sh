@@ -1,25 +1,37 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# check: all that CI checks: the harness's own tests (tests/*.bats), then the
-# selftests on the series. The last line counts both.
+# check: all that CI checks: lint, every patch compiled for itself, the harness's own
+# tests (tests/*.bats), then the selftests on the series. The last line counts all.
+# The long forms, "make bisect" and "make mutants", are verbs of their own.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 check_knobs
 set_paths
-need check
+need lint
 
 # No lock here: each verb that a test calls takes it. Built before the tests, so
 # that a build that takes minutes shows its progress.
 sub build
+SERIES=none sub build
+EXTRA=$(find "series/example/$BASE" -maxdepth 1 -name '0001-*.patch') sub build
+
+# part VERB: a verb of its own that counts as one test.
+parts_passed=0 parts_failed=0
+part() {
+	say "check: $*"
+	if GMEM_VERB='' "scripts/$1.sh"; then parts_passed=$((parts_passed + 1)); else parts_failed=$((parts_failed + 1)); fi
+}
+part lint
+COMPILE=1 part bisect
 
 log=build/check.tap
 say "check: tests/*.bats"
 bats_rc=0
 # each boot has its own limit (TIMEOUT); this one is for a test that hangs outside
 # of a boot (bats' own limit leaves sleeping children that keep the pipe open)
-GMEM_VERB='' timeout --foreground -k 10 2400 bats --tap tests/*.bats | tee "$log" || bats_rc=$?
+GMEM_VERB='' timeout --foreground -k 10 3000 bats --tap tests/*.bats | tee "$log" || bats_rc=$?
 
 say "check: selftests"
 test_rc=0
@@ -34,8 +46,8 @@ fi
 # count PATTERN FILE: lines that match, 0 for none.
 count() { awk -v p="$1" '$0 ~ p { n++ } END { print n + 0 }' "$2"; }
 
-passed=$(($(count '^ok ' "$log") - $(count '^ok .*# skip' "$log") + $(count '^pass\t' "$tsv")))
-failed=$(($(count '^not ok ' "$log") + $(count '^(fail|timeout|broken)\t' "$tsv")))
+passed=$((parts_passed + $(count '^ok ' "$log") - $(count '^ok .*# skip' "$log") + $(count '^pass\t' "$tsv")))
+failed=$((parts_failed + $(count '^not ok ' "$log") + $(count '^(fail|timeout|broken)\t' "$tsv")))
 skipped=$(($(count '^ok .*# skip' "$log") + $(count '^skip\t' "$tsv")))
 
 # A run that ended early, or a kernel that broke under tests that passed, is a

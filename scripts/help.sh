@@ -13,6 +13,8 @@ make VERB [KNOB=VALUE ...]
                sparse, htmldocs; only what the base does not say itself counts
   bisect       build and test after every single patch; COMPILE=1 only compiles KVM,
                as modules and with all warnings as errors
+  mutants      tests of the tests: each wrong version of the kernel must be noticed by
+               the case that it names; MUTANTS="01 17 ..." or files select
   export       a ready-to-mail folder: V=N FROM="Name <mail>"; sends nothing
   test         boot and run KVM selftests; TESTS="NAME ..." selects
   exec         run one static program in the booted kernel: PROG=FILE ARGS="..."
@@ -28,7 +30,7 @@ make VERB [KNOB=VALUE ...]
   doctor       say what is missing and the line that installs it
 
 Knobs: BASE=v7.3  SERIES=flags|none  ARCH=x86_64  KSRC=DIR (a kernel tree of yours)
-  COMPILE=1 (bisect)  V=N FROM="Name <mail>" (export)
+  COMPILE=1 (bisect)  MUTANTS="..." (mutants)  V=N FROM="Name <mail>" (export)
   EXTRA="a.patch ..." (on top of the series)  APPEND="..." (kernel command line)
   ICOUNT=1 (one instruction is one nanosecond)  JOBS=N  TESTS="..."  TIMEOUT=SECONDS
 

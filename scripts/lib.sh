@@ -30,7 +30,7 @@ note() { printf '    %s\n' "$*" >&2; }
 # repeat_line: the command that does the same again, with every knob that was set.
 repeat_line() {
 	local knob line="make ${GMEM_VERB:-$verb}"
-	for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE V FROM; do
+	for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE MUTANTS V FROM; do
 		if [ -n "${GMEM_SET[$knob]:-}" ]; then line+=" $knob=$(printf %q "${GMEM_SET[$knob]}")"; fi
 	done
 	echo "$line"
@@ -64,7 +64,7 @@ disk_full_hint() {
 
 # As given by the caller, for repeat_line; defaults come after.
 declare -A GMEM_SET=()
-for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE V FROM; do
+for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE MUTANTS V FROM; do
 	GMEM_SET[$knob]=${!knob:-}
 done
 unset knob
@@ -95,8 +95,10 @@ check_knobs() {
 	[ -z "${DEBUG:-}" ] || die USAGE "DEBUG='$DEBUG': there is no sanitizer kernel yet; leave DEBUG unset"
 	[ -f "bases/$BASE.env" ] || die USAGE "unknown BASE '$BASE'; known: $(names bases/*.env)"
 	[ -f "configs/$ARCH.env" ] || die USAGE "unknown ARCH '$ARCH'; known: $(names configs/*.env)"
+	[ "$SERIES" != example ] ||
+		die USAGE "series/example goes on top of a series: EXTRA=$(find series/example -name '0001-*.patch' | head -n 1)"
 	[ "$SERIES" = none ] || [ -d "series/$SERIES/$BASE" ] ||
-		die USAGE "unknown SERIES '$SERIES' for $BASE; known: $(find series -mindepth 2 -maxdepth 2 -name "$BASE" -printf '%P\n' | cut -d/ -f1 | sort | paste -sd ' ') none"
+		die USAGE "unknown SERIES '$SERIES' for $BASE; known: $(find series -mindepth 2 -maxdepth 2 -name "$BASE" -printf '%P\n' | cut -d/ -f1 | grep -vx example | sort | paste -sd ' ') none"
 	[[ $JOBS =~ ^[1-9][0-9]*$ ]] || die USAGE "JOBS='$JOBS' is not a positive number"
 	[[ $TIMEOUT =~ ^[1-9][0-9]*$ ]] || die USAGE "TIMEOUT='$TIMEOUT' is not a positive number of seconds"
 	[[ -z $ICOUNT || $ICOUNT = 1 ]] || die USAGE "ICOUNT='$ICOUNT' is neither 1 nor empty"

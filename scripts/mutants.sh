@@ -4,7 +4,7 @@
 # mutants: tests of the tests. Each patch of tests/mutants/$BASE makes one thing in
 # the kernel wrong and names the test case that must notice. All of them go, one
 # after the other, on top of the series and the example flag (series/example/),
-# without which bits 63:32 would be empty. MUTANTS="01 17 ..." selects.
+# without which bits 63:32 would be empty. MUTANTS="01 17 ..." selects, or names files.
 #
 # A mutant is killed only if its case says "ok" on the series and "not ok" on the
 # mutant, both in this run, and the mutant's run has no other fault: a build error,
@@ -26,6 +26,10 @@ lock
 mutants_dir=tests/mutants/$BASE
 mutant_files=()
 for name in ${MUTANTS:-$(names "$mutants_dir"/*.patch)}; do
+	if [ -f "$name" ]; then
+		mutant_files+=("$name")
+		continue
+	fi
 	mapfile -t found < <(find "$mutants_dir" -name "$name*.patch")
 	[ "${#found[@]}" -eq 1 ] || die USAGE "MUTANTS names '$name', which is ${#found[@]} files of $mutants_dir; known: $(names "$mutants_dir"/*.patch)"
 	mutant_files+=("${found[0]}")
@@ -51,7 +55,7 @@ mutate() {
 	local list=$tree_dir/mutated
 	sed -n 's#^+++ b/##p' "$1" >"$list.part"
 	mv "$list.part" "$list"
-	git_plain -C "$tree" apply "$top/$1" ||
+	git_plain -C "$tree" apply "$(realpath "$1")" ||
 		die APPLY "$1 does not apply to $branch; refresh it (docs/testing.md, Mutants)"
 }
 

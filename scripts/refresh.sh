@@ -20,7 +20,8 @@ series_dir=series/$SERIES/$BASE
 mapfile -t patches < <(series_patches)
 [ "$(hash_of "${patches[@]}")" = "$applied_want" ] ||
 	die APPLY "$series_dir has changed since the tree was made, and refresh would overwrite that; move the change aside, or 'make tree' if the tree has no edits"
-[ -z "$(git_plain -C "$tree" status --porcelain)" ] ||
+# "git status" is silent about new files: Debian's .gitignore names every file
+[ -z "$(git_plain -C "$tree" status --porcelain)$(git_plain -C "$tree" ls-files --others)" ] ||
 	die APPLY "$tree has uncommitted or untracked files, which would not be exported; commit or stash them"
 git_plain -C "$tree" merge-base --is-ancestor base HEAD ||
 	die APPLY "HEAD of $tree does not descend from the tag base"

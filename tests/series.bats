@@ -141,27 +141,39 @@ failures() {
 # --- mutants ---
 
 @test "mutants: a mutant that its case does not notice survives, and the verb fails" {
-	local dir=tests/mutants/v7.3
-	printf 'Breaks: nothing that the case looks at\nCase: guest_memfd_flags_test.flags.default.errors_size\n\n' >"$dir/99-none.patch"
-	sed -n '/^diff/,$p' "$dir/01-hi-is-low.patch" >>"$dir/99-none.patch"
-	run make mutants MUTANTS='01 99'
-	rm "$dir/99-none.patch"
+	local mutant=$BATS_TEST_TMPDIR/none.patch
+	printf 'Breaks: nothing that the case looks at\nCase: guest_memfd_flags_test.flags.default.errors_size\n\n' >"$mutant"
+	sed -n '/^diff/,$p' tests/mutants/v7.3/01-hi-is-low.patch >>"$mutant"
+	run make mutants MUTANTS="01 $mutant"
 	expect 1 '1 of 2 mutants killed'
-	[[ $output == *'99-none'*'NO KILL'* ]]
+	[[ $output == *none*'NO KILL'* ]]
 }
 
 @test "mutants: one that does not build, and one whose case does not exist, kill nothing" {
-	local dir=tests/mutants/v7.3
+	local build=$BATS_TEST_TMPDIR/build.patch case=$BATS_TEST_TMPDIR/case.patch
 	{
 		printf 'Breaks: the build\nCase: guest_memfd_flags_test.flags.default.errors_size\n\n'
-		sed -n '/^diff/,$p' "$dir/01-hi-is-low.patch" | sed 's/^+.*lower_32_bits.*/+		return no_such_function();/'
-	} >"$dir/98-build.patch"
+		sed -n '/^diff/,$p' tests/mutants/v7.3/01-hi-is-low.patch | sed 's/^+.*lower_32_bits.*/+\t\treturn no_such_function();/'
+	} >"$build"
 	{
 		printf 'Breaks: a case without a name\nCase: guest_memfd_flags_test.flags.default.no_such_case\n\n'
-		sed -n '/^diff/,$p' "$dir/01-hi-is-low.patch"
-	} >"$dir/99-case.patch"
-	run make mutants MUTANTS='98 99'
-	rm "$dir/98-build.patch" "$dir/99-case.patch"
+		sed -n '/^diff/,$p' tests/mutants/v7.3/01-hi-is-low.patch
+	} >"$case"
+	run make mutants MUTANTS="$build $case"
 	expect 1 '0 of 2 mutants killed'
-	[[ $output == *'does not build'* && $output == *'missing'* ]]
+	[[ $output == *'does not build'* && $output == *missing* ]]
+}
+
+@test "mutants: at least 25, and no two are the same change" {
+	local dir=tests/mutants/v7.3 file
+	[ "$(find "$dir" -name '*.patch' | wc -l)" -ge 25 ]
+	for file in "$dir"/*.patch; do sed -n '/^diff/,$p' "$file" | sha256sum; done | sort | uniq -d >"$BATS_TEST_TMPDIR/twice"
+	[ ! -s "$BATS_TEST_TMPDIR/twice" ]
+}
+
+@test "mutants: what it cannot select" {
+	run make mutants MUTANTS=no-such
+	expect 2 "MUTANTS names 'no-such', which is 0 files of"
+	run make mutants EXTRA="$example"
+	expect 2 'run it without EXTRA'
 }

@@ -48,7 +48,7 @@ setup() {
 		refute grep -qiE '^(signed-off|acked|reviewed|tested|suggested|reported|co-developed)-by:' "$patch"
 		grep -qE '^Subject: \[PATCH\] KVM: (guest_memfd|selftests): [A-Z]' "$patch" || fail "$patch: subject"
 		[ "$(sed '1,/^$/d; /^---$/,$d' "$patch" | grep -c .)" -ge 4 ] || fail "$patch: changelog"
-		[ -z "$(sed '1,/^$/d; /^---$/,$d' "$patch" | grep -v '^Link: ' | awk 'length > 75')" ] || fail "$patch: changelog wider than 75"
+		[ -z "$(sed '1,/^$/d; /^---$/,$d' "$patch" | grep -vE '^(Link|Fixes): ' | awk 'length > 75')" ] || fail "$patch: changelog wider than 75"
 	done
 }
 
