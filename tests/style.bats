@@ -66,3 +66,12 @@ setup() {
 	refute grep -E '^(arch|virt|kernel|mm|fs|include|net|drivers)/' <(git ls-files)
 	[ -z "$(git ls-files -z | xargs -0 du -k | awk '$1 > 256')" ]
 }
+
+@test "links: what README and docs point to exists" {
+	local file link
+	for file in README.md docs/*.md; do
+		while read -r link; do
+			[ -e "$(dirname "$file")/$link" ] || fail "$file: $link"
+		done < <(grep -oE '\]\([^)#:]+\)' "$file" | sed 's/^](//; s/)$//')
+	done
+}
