@@ -14,7 +14,7 @@ FROM=${FROM:-}
 
 # --- what is refused before anything is made --------------------------------------
 
-case $SERIES in none | example) die USAGE "SERIES=$SERIES is not for mailing" ;; esac
+[ "$SERIES" != none ] || die USAGE "SERIES=none is not for mailing"
 [ -z "$EXTRA" ] || die USAGE "EXTRA patches are never exported; run export without EXTRA"
 [[ $V =~ ^[1-9][0-9]{0,2}$ ]] || die USAGE "export takes V=N, the version to mail, from 1 on; V is '$V'"
 person='^([^][:cntrl:][:space:]<>@"]([^][:cntrl:]<>@"]*[^][:cntrl:][:space:]<>@"])?) <([^][:space:]<>@",;:\\]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,})>$'

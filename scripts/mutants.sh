@@ -93,7 +93,7 @@ while IFS=$'\t' read -r program append; do
 	boot_tests "$program" "$append" ||
 		die TEST "$program fails on the series itself${append:+ with $append}" "$run_dir/test.log"
 	while IFS=$'\t' read -r result name _; do
-		on_series[$name@$append]=${result#case-}
+		on_series["$name $append"]=${result#case-}
 	done <"$last_run/results.tsv"
 done < <(for file in "${mutant_files[@]}"; do
 	printf '%s\t%s\n' "$(field Case "$file" | cut -d. -f1)" "$(field Append "$file")"
@@ -104,8 +104,8 @@ try() {
 	local file=$1 case append class
 	case=$(field Case "$file")
 	append=$(field Append "$file")
-	if [ "${on_series[$case@$append]:-}" != pass ]; then
-		fate="NO KILL: on the series, $case is '${on_series[$case@$append]:-missing}', not ok"
+	if [ "${on_series["$case $append"]:-}" != pass ]; then
+		fate="NO KILL: on the series, $case is '${on_series["$case $append"]:-missing}', not ok"
 		return
 	fi
 	mutate "$file"

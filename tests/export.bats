@@ -74,7 +74,7 @@ another() {
 	mkdir -p series/example/v7.3
 	cp series/demo/v7.3/* series/example/v7.3
 	run make export V=1 FROM="$person" SERIES=example
-	expect 2 'SERIES=example is not for mailing'
+	expect 2 'series/example goes on top of a series'
 	run make export V=1 FROM="$person" SERIES=none
 	expect 2 'SERIES=none is not for mailing'
 	cp series/demo/v7.3/0002-* extra.patch

@@ -142,7 +142,7 @@ failures() {
 
 @test "mutants: a mutant that its case does not notice survives, and the verb fails" {
 	local mutant=$BATS_TEST_TMPDIR/none.patch
-	printf 'Breaks: nothing that the case looks at\nCase: guest_memfd_flags_test.flags.default.errors_size\n\n' >"$mutant"
+	printf 'Breaks: nothing that the case looks at\nCase: guest_memfd_flags_test.flags.default.errors_bad_pointer\n\n' >"$mutant"
 	sed -n '/^diff/,$p' tests/mutants/v7.3/01-hi-is-low.patch >>"$mutant"
 	run make mutants MUTANTS="01 $mutant"
 	expect 1 '1 of 2 mutants killed'
