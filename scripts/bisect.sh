@@ -62,6 +62,12 @@ one_patch() {
 	fi
 }
 
+# A name that no commit has would be left out everywhere, and nobody would notice.
+last=$(git_plain -C "$repo" show "$head:tools/testing/selftests/kvm/Makefile.kvm" 2>/dev/null) || last=
+for test in ${TESTS:-}; do
+	grep -qwF "${test%_32}" <<<"$last" || die USAGE "TESTS names '$test', which is no KVM selftest of $SERIES"
+done
+
 results=() failed='' class=''
 for i in "${!commits[@]}"; do
 	name=$(basename "${patches[i]}")
@@ -85,6 +91,6 @@ if [ -n "$failed" ]; then
 	if [ -z "${exit_codes[${class:-none}]:-}" ]; then class=HARNESS failed="${failed%%: *}: failed without a verdict"; fi
 	die "$class" "$failed" "$failed_log"
 fi
-what='built, booted and tested'
-if [ -n "$COMPILE" ]; then what='compiled'; fi
-echo "verdict: PASS: ${#commits[@]} patches, each $what ($BASE, SERIES=$SERIES, $ARCH)"
+what='each built, booted and tested'
+if [ -n "$COMPILE" ]; then what='KVM of each compiled'; fi
+echo "verdict: PASS: ${#commits[@]} patches, $what ($BASE, SERIES=$SERIES, $ARCH)"

@@ -9,6 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 check_knobs
 set_paths
+[ "$SERIES" != none ] || die USAGE "SERIES=none has nothing to check"
 need lint
 
 # No lock here: each verb that a test calls takes it. Built before the tests, so
@@ -21,7 +22,7 @@ EXTRA=$(find "series/example/$BASE" -maxdepth 1 -name '0001-*.patch') sub build
 parts_passed=0 parts_failed=0
 part() {
 	say "check: $*"
-	if GMEM_VERB='' "scripts/$1.sh"; then parts_passed=$((parts_passed + 1)); else parts_failed=$((parts_failed + 1)); fi
+	if GMEM_VERB='' sub_rc "$1"; then parts_passed=$((parts_passed + 1)); else parts_failed=$((parts_failed + 1)); fi
 }
 part lint
 COMPILE=1 part bisect
@@ -36,7 +37,7 @@ GMEM_VERB='' timeout --foreground -k 10 3000 bats --tap tests/*.bats | tee "$log
 say "check: selftests"
 test_rc=0
 before=$(readlink results/latest || echo none)
-GMEM_VERB='' scripts/test.sh || test_rc=$?
+GMEM_VERB='' sub_rc test || test_rc=$?
 # a run that did not get as far as results counts as failed, not as the last one
 tsv=/dev/null
 if [ "$(readlink results/latest || echo none)" != "$before" ] && [ -f results/latest/results.tsv ]; then
@@ -55,7 +56,7 @@ skipped=$(($(count '^ok .*# skip' "$log") + $(count '^skip\t' "$tsv")))
 if { [ "$bats_rc" -ne 0 ] || [ "$test_rc" -ne 0 ]; } && [ "$failed" -eq 0 ]; then failed=1; fi
 if [ "$test_rc" -eq 0 ] && [ "$tsv" = /dev/null ]; then failed=$((failed + 1)); fi
 planned=$(sed -n 's/^1\.\.//p' "$log")
-if [ "$(count '^(not )?ok ' "$log")" -ne "${planned:--1}" ]; then failed=$((failed + 1)); fi
+if [ "$(count '^(not )?ok ' "$log")" != "$planned" ]; then failed=$((failed + 1)); fi
 
 echo "$passed passed, $failed failed, $skipped skipped"
 explained=1 # by the line above

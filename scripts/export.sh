@@ -30,7 +30,7 @@ cover=$series_dir/cover-letter.txt
 records=docs/exports/$SERIES-$BASE
 record=$records/v$V.mbox previous=$records/v$((V - 1)).mbox
 folder=build/export/$SERIES-$BASE/v$V
-again="if it was never mailed, remove it and export again; else take V=$((V + 1))"
+again="if it was never mailed: rm -r $folder $record, and export again; else take V=$((V + 1))"
 
 mapfile -t patches < <(series_patches)
 [ ${#patches[@]} -gt 0 ] || die USAGE "$series_dir has no patches"
@@ -59,7 +59,10 @@ lock
 if [ -f "$tree_dir/applied" ] && [ -e "$tree/.git" ]; then
 	read -r _ applied_head <"$tree_dir/applied"
 	[ -z "$(git_plain -C "$tree" status --porcelain -uno)$(git_plain -C "$tree" ls-files --others)" ] ||
-		die USAGE "$tree has uncommitted edits; commit them and 'make refresh', or take them away"
+		die USAGE "$tree has uncommitted edits or untracked files ($({
+			git_plain -C "$tree" status --porcelain -uno | cut -c4-
+			git_plain -C "$tree" ls-files --others
+		} | sed 3q | paste -sd ' ')); commit them and 'make refresh', or take them away"
 	[ "$(git_plain -C "$tree" rev-parse HEAD)" = "$applied_head" ] ||
 		die USAGE "$tree has commits that $series_dir lacks, or lacks some of its; run: make refresh"
 fi
@@ -118,6 +121,7 @@ base_line() {
 }
 
 say "export: ${#patches[@]} patches of $SERIES, $BASE, as v$V"
+if [ -f "$previous" ] && cmp -s <(the_record) "$previous"; then note "NOTE: nothing has changed since v$((V - 1))"; fi
 options=(--no-base)
 text=$(sed '1,/^$/d' "$cover")
 if [ -n "$(ksrc_head)" ]; then options=(--base=base); else text+=$'\n\n'$(base_line); fi

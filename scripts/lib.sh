@@ -194,11 +194,16 @@ on_signal() {
 	fi
 	exit $((128 + $1))
 }
+
+# cleanup: what a verb must not leave behind, however it ends; it defines its own.
+cleanup() { :; }
+
 # on_exit: a command that nobody expected to fail ends a script without a word and
 # with any code; give it both.
 on_exit() {
 	local rc=$?
 	stop_children
+	cleanup
 	if [ "$rc" -ne 0 ] && [ -z "${explained:-}" ]; then
 		die HARNESS "a step of '$verb' failed with $rc; the message above says which"
 	fi
@@ -219,7 +224,8 @@ in_group() {
 }
 
 # step LABEL LOG CMD...: run CMD with its output in LOG and say every 15 s for
-# how long it has run and what it did last. Returns CMD's exit code.
+# how long it has run and what it did last. Returns CMD's exit code. Where a caller
+# asks for that ("step ... ||"), "set -e" is off in CMD: a function returns by itself.
 step() {
 	local label=$1 log=$2 rc=0 pid beat start=$SECONDS
 	shift 2
@@ -247,13 +253,21 @@ heartbeat() {
 	done
 }
 
-# sub VERB [ARG]: another verb as part of this one; its failure is ours.
-sub() {
+# sub_rc VERB [ARG]: another verb as part of this one; returns its exit code. In the
+# background, because a trap waits for what runs in the foreground.
+sub_rc() {
 	local rc=0
-	GMEM_VERB=${GMEM_VERB:-$verb} setpriv --pdeathsig TERM "$top/scripts/$1.sh" "${@:2}" &
+	GMEM_VERB=${GMEM_VERB-$verb} setpriv --pdeathsig TERM "$top/scripts/$1.sh" "${@:2}" &
 	children+=($!)
 	wait $! || rc=$?
 	children=()
+	return "$rc"
+}
+
+# sub VERB [ARG]: the same, and its failure is ours.
+sub() {
+	local rc=0
+	sub_rc "$@" || rc=$?
 	if [ "$rc" -ne 0 ]; then
 		explained=1
 		exit "$rc"
@@ -291,6 +305,7 @@ new_run() {
 	name=$(date +%Y%m%d-%H%M%S)-${GMEM_VERB:-$verb}-$BASE-$branch-$ARCH
 	mkdir -p results
 	until mkdir "results/$name" 2>/dev/null; do
+		[ -d "results/$name" ] || die HARNESS "cannot make the folder results/$name"
 		sleep 1
 		name=$(date +%Y%m%d-%H%M%S)-${name#*-*-}
 	done

@@ -29,9 +29,10 @@ touched() { git_plain -C "$tree" diff --name-only --no-renames --diff-filter="$1
 
 # C files that are not KVM's: those that the bench's kernel has can be compiled.
 others=() unchecked=()
-while read -r file; do
+files=$(touched d '*.c' ':!virt/kvm' ':!arch' ':!tools' ':!samples' ':!Documentation')
+for file in $files; do
 	if [ -f "$out/${file%.c}.o" ]; then others+=("${file%.c}.o"); else unchecked+=("$file"); fi
-done < <(touched d '*.c' ':!virt/kvm' ':!arch' ':!tools' ':!samples' ':!Documentation')
+done
 
 # The base is measured once for each way of looking, in the tree that bisect uses.
 base_tree=$base_dir/walk/linux
@@ -51,7 +52,7 @@ known=$base_dir/walk/warnings-$({
 forget() {
 	local object
 	if [ ! -e "$1/unjudged" ] || [ ! -d "$1/arch" ]; then return; fi
-	find "$1/arch" -path '*/kvm/*' -name '*.o' -delete
+	find "$1/arch" "$1/virt" -path '*/kvm/*' -name '*.o' -delete
 	for object in "${others[@]}"; do rm -f "$1/$object"; done
 }
 
@@ -65,14 +66,11 @@ modules() {
 }
 
 w1() {
-	forget "$2"
-	mkdir -p "$2"
-	touch "$2/unjudged"
-	modules "$1" "$2"
+	forget "$2" && mkdir -p "$2" && touch "$2/unjudged" && modules "$1" "$2"
 }
 
 sparse() {
-	modules "$1" "$2" "${sparse[@]}"
+	modules "$1" "$2" "${sparse[@]}" || return
 	# said by the kernel's Makefile when it then does without
 	if grep 'not available or not up to date' "$2/make.log"; then return 1; fi
 	grep -q '^  CHECK ' "$2/make.log"
@@ -169,16 +167,36 @@ check_patches() {
 	echo "checkpatch --strict: $commits, no remark"
 }
 
+# check_selftests: touched KVM selftests compile without a warning. Their own Makefile
+# lets warnings pass.
+check_selftests() {
+	local file dir=$tree/tools/testing/selftests/kvm number=0 files
+	files=$(touched d 'tools/testing/selftests/kvm/*.c')
+	[ -n "$files" ] || return 0
+	[ -d "$out/usr/include" ] || sub build
+	: >"$logs/selftests.log"
+	for file in $files; do
+		number=$((number + 1))
+		gcc -std=gnu99 -O2 -Wall -Wstrict-prototypes -Wuninitialized -Werror -fsyntax-only -D_GNU_SOURCE= \
+			-isystem "$out/usr/include" -I "$tree/tools/include" -I "$tree/tools/arch/$selftest_arch/include" \
+			-I "$dir/include" -I "$dir/include/$selftest_arch" -I "$dir/../rseq" -I "$dir/.." \
+			"$tree/$file" >>"$logs/selftests.log" 2>&1 ||
+			die TEST "$file: $(grep -m 1 -E '(error|warning):' "$logs/selftests.log" | sed "s#^$tree/##")" "$logs/selftests.log"
+	done
+	echo "selftests: $number touched files, no warning"
+}
+
 # check_maintainers: a new file must be someone's, i.e. in a section besides the last
 # one, which has every file.
 check_maintainers() {
-	local file new=0
-	while read -r file; do
+	local file new=0 files
+	files=$(touched A)
+	for file in $files; do
 		new=$((new + 1))
 		(cd "$tree" && scripts/get_maintainer.pl --no-git --no-git-fallback --sections -f "$file") |
 			grep -vE '^([A-Z]:|THE REST$|$)' >/dev/null ||
 			die TEST "checkpatch: no section of MAINTAINERS has the new file $file"
-	done < <(touched A)
+	done
 	if [ "$new" -gt 0 ]; then echo "MAINTAINERS: new files, each in a section: $new"; fi
 }
 
@@ -186,11 +204,12 @@ check_maintainers() {
 
 # Debian's .gitignore names every file, so that "git add" takes new ones with -f only
 # and "git status" is silent about them
-new=$(git_plain -C "$tree" ls-files --others | sed -n 1,5p | paste -sd ' ')
+new=$(git_plain -C "$tree" ls-files --others | sed '6,$c …' | sed '7,$d' | paste -sd ' ')
 if [ -n "$new" ]; then note "not looked at, because git does not know them (git add -f): $new"; fi
 
 check_patches
 check_maintainers
+check_selftests
 
 compare W=1 w1
 rm "$lint_out/unjudged"

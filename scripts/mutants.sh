@@ -24,47 +24,55 @@ set_paths
 lock
 
 mutants_dir=tests/mutants/$BASE
-mutant_files=()
-for name in ${MUTANTS:-$(names "$mutants_dir"/*.patch)}; do
-	if [ -f "$name" ]; then
-		mutant_files+=("$name")
-		continue
-	fi
-	mapfile -t found < <(find "$mutants_dir" -name "$name*.patch")
-	[ "${#found[@]}" -eq 1 ] || die USAGE "MUTANTS names '$name', which is ${#found[@]} files of $mutants_dir; known: $(names "$mutants_dir"/*.patch)"
-	mutant_files+=("${found[0]}")
-done
-
 # field NAME FILE: a line of a mutant's head.
 field() { sed -n "s/^$1: //p; /^$/q" "$2"; }
 
-# undo: take the mutant out again, also after an interrupt: the files that it
-# touched are listed beside the tree before it goes in.
+mutant_files=()
+read -ra selected <<<"${MUTANTS:-$(names "$mutants_dir"/*.patch)}"
+for name in "${selected[@]}"; do
+	if [ ! -f "$name" ]; then
+		mapfile -t found < <(find "$mutants_dir" -name "$name*.patch")
+		[ "${#found[@]}" -eq 1 ] || die USAGE "MUTANTS names '$name', which is ${#found[@]} files of $mutants_dir; they begin with 01, 02, ..."
+		name=${found[0]}
+	fi
+	if [ -z "$(field Case "$name")" ] || ! grep -q '^+++ b/' "$name"; then
+		die USAGE "$name is no mutant: it needs a 'Case:' line and a diff"
+	fi
+	mutant_files+=("$name")
+done
+[ ${#mutant_files[@]} -gt 0 ] || die USAGE "MUTANTS selects nothing"
+
+# undo: take the mutant out again, also when interrupted. What it is stands beside the
+# tree before it goes in. Other edits in the tree stay.
 undo() {
-	local file
-	[ -f "$tree_dir/mutated" ] || return 0
-	while read -r file; do
-		git_plain -C "$tree" show "HEAD:$file" >"$tree/$file.part"
-		mv "$tree/$file.part" "$tree/$file"
-	done <"$tree_dir/mutated"
-	rm "$tree_dir/mutated"
+	local kept=$tree_dir/mutant.patch
+	[ -f "$kept" ] || return 0
+	if git_plain -C "$tree" apply -R "$kept" 2>/dev/null || git_plain -C "$tree" apply --check "$kept" 2>/dev/null; then
+		rm "$kept"
+	else
+		die APPLY "$tree has edits on top of the mutant $kept; take them away, 'git apply -R' it there, and remove it"
+	fi
 }
+cleanup() { undo; }
 
 # mutate FILE: put a mutant in.
 mutate() {
-	local list=$tree_dir/mutated
-	sed -n 's#^+++ b/##p' "$1" >"$list.part"
-	mv "$list.part" "$list"
-	git_plain -C "$tree" apply "$(realpath "$1")" ||
+	git_plain -C "$tree" apply --check "$(realpath "$1")" ||
 		die APPLY "$1 does not apply to $branch; refresh it (docs/testing.md, Mutants)"
+	cp "$1" "$tree_dir/mutant.part"
+	mv "$tree_dir/mutant.part" "$tree_dir/mutant.patch"
+	git_plain -C "$tree" apply "$(realpath "$1")"
 }
 
 # boot_tests PROGRAM APPEND: run a selftest on the kernel as it is built; its
 # results are in $last_run.
 boot_tests() {
-	local rc=0
-	TESTS=$1 APPEND=$2 TIMEOUT=120 GMEM_BUILT=1 scripts/test.sh >"$run_dir/test.log" 2>&1 || rc=$?
-	last_run=$(readlink -f results/latest)
+	local rc=0 before
+	before=$(readlink results/latest || echo none)
+	TESTS=$1 APPEND=$2 TIMEOUT=${GMEM_SET[TIMEOUT]:-120} GMEM_BUILT=1 sub_rc test >"$run_dir/test.log" 2>&1 || rc=$?
+	# a run that did not come to be is not the last one
+	last_run=$run_dir/no-run
+	if [ "$(readlink results/latest || echo none)" != "$before" ]; then last_run=$(readlink -f results/latest); fi
 	return "$rc"
 }
 
@@ -74,13 +82,14 @@ result_of() {
 }
 
 # kernel: rebuild what the mutant changed; nothing else is.
-kernel() { KERNEL_ONLY=1 scripts/build.sh >"$run_dir/build.log" 2>&1; }
+kernel() { KERNEL_ONLY=1 sub_rc build >"$run_dir/build.log" 2>&1; }
 
-export GMEM_VERB=mutants
+if [ -e "$tree/.git" ]; then undo; fi # what a killed run left
 sub tree
-undo
-[ -z "$(git_plain -C "$tree" status --porcelain -uno)" ] ||
+read -r _ applied_head <"$tree_dir/applied"
+if [ -n "$(git_plain -C "$tree" status --porcelain -uno)" ] || [ "$(git_plain -C "$tree" rev-parse HEAD)" != "$applied_head" ]; then
 	die APPLY "$tree has edits; mutants need it as series/ and the example say"
+fi
 run_dir=$tree_dir/mutants
 mkdir -p "$run_dir"
 table=$run_dir/mutants.tsv
@@ -113,11 +122,11 @@ try() {
 		fate="NO KILL: does not build: $(grep -m 1 'verdict:' "$run_dir/build.log")"
 	else
 		boot_tests "${case%%.*}" "$append" || :
-		class=$(sed -n 's/^verdict: FAIL \([A-Z]*\):.*/\1/p' "$last_run/verdict")
+		class=$(sed -n 's/^verdict: FAIL \([A-Z]*\):.*/\1/p' "$last_run/verdict" 2>/dev/null) || class=
 		if [ "$class" = TEST ] && [ "$(result_of "$case")" = fail ]; then
 			fate=killed
 		else
-			fate="NO KILL: $(sed 's/^verdict: //' "$last_run/verdict"); the case: $(result_of "$case")"
+			fate="NO KILL: $(sed 's/^verdict: //' "$last_run/verdict" 2>/dev/null || echo 'no run'); the case: $(result_of "$case" || :)"
 		fi
 	fi
 	undo
@@ -128,7 +137,7 @@ for file in "${mutant_files[@]}"; do
 	start=$SECONDS
 	try "$file"
 	if [ "$fate" = killed ]; then killed=$((killed + 1)); else survived=$((survived + 1)); fi
-	printf '%-30s %-8s %-58s %3d s  %s\n' "$(basename "$file" .patch)" "${fate%%:*}" "$(field Case "$file")" \
+	printf '%2d/%d %-30s %-8s %-58s %3d s  %s\n' $((killed + survived)) ${#mutant_files[@]} "$(basename "$file" .patch)" "${fate%%:*}" "$(field Case "$file")" \
 		$((SECONDS - start)) "$(field Breaks "$file")"
 	if [ "$fate" != killed ]; then echo "    $fate"; fi
 	printf '%s\t%s\t%s\t%s\n' "$fate" "$(basename "$file" .patch)" "$(field Case "$file")" "$(field Breaks "$file")" >>"$table"
@@ -142,8 +151,9 @@ for file in "$example_dir"/must-not-build/*.patch; do
 	touched=$(sed -n 's#^+++ b/##p' "$file")
 	cp -p "$tree/$touched" "$run_dir/kept"
 	mutate "$file"
-	if ! KERNEL_ONLY=virt/kvm/guest_memfd.o scripts/build.sh >"$run_dir/build.log" 2>&1 &&
-		grep -q 'static assertion failed' "$out/kernel.log"; then
+	if ! KERNEL_ONLY=virt/kvm/guest_memfd.o sub_rc build >"$run_dir/build.log" 2>&1 &&
+		grep -q 'error: static assertion failed' "$out/kernel.log" &&
+		[ "$(grep -c 'error: ' "$out/kernel.log")" -eq 1 ]; then
 		refused=$((refused + 1)) fate=refused
 	else
 		built=$((built + 1)) fate='NOT REFUSED'
@@ -154,6 +164,7 @@ for file in "$example_dir"/must-not-build/*.patch; do
 done
 kernel || die BUILD "the tree does not build after the mutants" "$run_dir/build.log"
 
-message="$killed of $((killed + survived)) mutants killed, $refused of $((refused + built)) that must not build were refused"
+message="$killed of $((killed + survived)) mutants killed"
+if [ -z "${MUTANTS:-}" ]; then message+=", $refused of $((refused + built)) that must not build were refused"; fi
 [ $((survived + built)) -eq 0 ] || die TEST "$message" "$table"
 echo "verdict: PASS: $message"

@@ -131,7 +131,7 @@ another() {
 	refute grep -E '\*\*\*|Range-diff' 0000*
 	# and it is mail that git applies to the base
 	cp "$ksrc/virt/kvm/guest_memfd.c" "$BATS_TEST_TMPDIR"
-	cat 000[12]* | (cd "$BATS_TEST_TMPDIR" && patch -s -p3)
+	cat 000[12]* | (cd "$BATS_TEST_TMPDIR" && git apply -p3)
 	grep -qx '20 changed' "$BATS_TEST_TMPDIR/guest_memfd.c"
 }
 
