@@ -33,7 +33,7 @@ broken_middle() {
 
 @test "bisect: every patch compiles: a line for each, and only once" {
 	run make bisect COMPILE=1
-	expect 0 'verdict: PASS: 2 patches, each compiled'
+	expect 0 'verdict: PASS: 2 patches, KVM of each compiled'
 	[[ $output =~ 'ok '.*'0001-KVM-guest_memfd-Change-line-10.patch'.*'ok '.*'0002-KVM-guest_memfd-Change-line-20.patch' ]]
 	run make bisect COMPILE=1
 	expect 0 'ok, as before'
@@ -64,7 +64,7 @@ broken_middle() {
 	# even where series/ has changed and the tree cannot follow
 	sed -i 's/^+20 changed$/+20 changed again/' series/demo/v7.3/0002-*.patch
 	run make bisect COMPILE=1
-	expect 0 '2 patches, each compiled'
+	expect 0 '2 patches, KVM of each compiled'
 	find "$tree" -type f -printf '%p %T@ %s\n' | sort >after
 	git -C "$tree" rev-parse HEAD >>after
 	diff before after
@@ -75,4 +75,9 @@ broken_middle() {
 	expect 2 "COMPILE='yes' is neither 1 nor empty"
 	run make bisect SERIES=none
 	expect 2 'SERIES=none has no patches'
+}
+
+@test "bisect: a selftest that nobody knows is refused, not left out" {
+	run make bisect COMPILE=1 TESTS=guest_memfd_tset
+	expect 2 "TESTS names 'guest_memfd_tset', which is no KVM selftest"
 }
