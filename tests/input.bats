@@ -13,6 +13,7 @@ stub() {
 	mkdir -p "$BATS_TEST_TMPDIR/bin"
 	{
 		echo '#!/bin/bash'
+		# a program that this machine lacks has no path; the stub then stands alone
 		echo "real=$(command -v "$1" || true)"
 		cat
 	} >"$BATS_TEST_TMPDIR/bin/$1"
