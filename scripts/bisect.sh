@@ -12,6 +12,7 @@ check_knobs
 export GMEM_WALK=1
 set_paths
 COMPILE=${COMPILE:-}
+[ -n "$COMPILE" ] || [ -z "${compile_only:-}" ] || die USAGE "ARCH=$ARCH is only compiled; say COMPILE=1"
 [ "$SERIES" != none ] || [ -n "$EXTRA" ] || die USAGE "SERIES=none has no patches to go through"
 lock
 need run
@@ -30,8 +31,8 @@ required=$top/expect/$BASE/$ARCH/required
 # what was compiled without complaint: the content of all files and what compiled it
 compiled=$tree_dir/compiled
 how=$({
-	cat scripts/modules.sh configs/common.config "configs/$ARCH.config"
-	gcc --version
+	cat scripts/modules.sh "configs/$ARCH.env" "${fragments[@]}"
+	"${cross}gcc" --version
 } | sha256sum | cut -c1-16)
 
 # content COMMIT: a name for all files of it, and for how they are compiled.
@@ -41,7 +42,7 @@ content() { echo "$(git_plain -C "$repo" rev-parse "$1^{tree}") $how"; }
 # the commit that was just built.
 present() {
 	sed -n 's/^kvm://p' "$out/install/kselftest/kselftest-list.txt" | sort |
-		comm -12 - <(tr -s ' ' '\n' <<<"${TESTS:-$(cat "$required")}" | sort) | paste -sd ' '
+		comm -12 - <(tr -s ' ' '\n' <<<"${TESTS:-$(cut -d. -f1 "$required")}" | sort -u) | paste -sd ' '
 }
 
 # one_patch COMMIT: 0, or the exit code of the part that failed; its verdict stands
@@ -50,7 +51,7 @@ one_patch() {
 	local GMEM_VERB=bisect tests
 	export GMEM_VERB
 	walk_to "$1" || return
-	scripts/modules.sh "$tree" "$tree_dir/modules" || return
+	scripts/modules.sh "$tree" "$tree_dir/modules-$ARCH" || return
 	content "$1" >>"$compiled"
 	if [ -n "$COMPILE" ]; then return; fi
 	scripts/build.sh || return

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # boot RUN: pack RUN/job into an initramfs, boot the kernel that build left, and
-# leave in RUN what the guest sent: status, stdout, stderr, console.log, qemu.rc.
+# leave in RUN what the guest sent: status, stdout, stderr, kmsg, console.log, qemu.rc.
 # Part of run, test, exec and shell, which prepare RUN. Judges nothing.
 
 # shellcheck source=lib.sh
@@ -20,7 +20,7 @@ boot_limit=$((TIMEOUT < 120 ? TIMEOUT : 120))
 pack() {
 	local root=$run/root
 	mkdir -p "$root/bin" "$root/usr/bin"
-	cp "$(command -v busybox)" "$root/bin/busybox"
+	cp "$busybox" "$root/bin/busybox"
 	cp guest/init "$root/init"
 	cp guest/timeout "$root/usr/bin/timeout"
 	echo "NONCE=$nonce" >"$run/job/env"
@@ -30,7 +30,7 @@ pack() {
 		(cd "$run/extra-root" && find . | cpio -o -H newc --quiet -R 0:0) >>"$run/initrd"
 	fi
 	if [ -f "$run/kselftest.list" ]; then
-		(cd "$out/install" && cpio -o -H newc --quiet -R 0:0 <"$run/kselftest.list") >>"$run/initrd"
+		(cd "$install" && cpio -o -H newc --quiet -R 0:0 <"$run/kselftest.list") >>"$run/initrd"
 	fi
 	rm -rf "$root" "$run/extra-root"
 }
@@ -61,11 +61,11 @@ qemu_line() {
 	if [ -n "$ICOUNT" ]; then
 		line+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1)
 	else
-		line+=(-accel "tcg,thread=multi" -smp "2,sockets=2")
+		line+=(-accel "tcg,thread=multi" -smp "$smp")
 	fi
 	line+=(-kernel "$run/kernel" -initrd "$run/initrd"
 		-append "$cmdline $(clock) panic=-1${APPEND:+ $APPEND}" -device virtio-serial-pci)
-	for port in status stdout stderr; do
+	for port in status stdout stderr kmsg; do
 		line+=(-chardev "file,id=$port,path=$run/$(port_file "$port")" -device "virtserialport,chardev=$port,name=$port")
 	done
 	if [ -n "${INTERACTIVE:-}" ]; then

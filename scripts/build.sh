@@ -14,29 +14,20 @@ lock
 sub tree
 
 mkdir -p "$out"
-cc=gcc
-if command -v ccache >/dev/null; then
-	cc='ccache gcc'
-	# one cache for all trees of all checkouts: absolute paths become relative
-	export CCACHE_BASEDIR=$base_dir CCACHE_NOHASHDIR=1
-fi
+use_ccache
 # the machine's name and user do not belong into the kernel
 export KBUILD_BUILD_USER=kvm-gmem-flags KBUILD_BUILD_HOST=bench
-
-fragments=("configs/common.config" "configs/$ARCH.config")
-
-# kmake TARGET...: the kernel's own make, out of tree.
-kmake() { make -C "$tree" O="$out" ARCH="$kernel_arch" CC="$cc" HOSTCC="$cc" -j"$JOBS" "$@"; }
 
 # configure: everything off, then the fragments; an option that did not stick is
 # an error, because a kernel without it would test something else.
 configure() {
 	local line option stamp
-	stamp=$(hash_of "${fragments[@]}" "$tree/kernel/configs/tiny.config" "$tree/$tiny_config")
+	kconfig "$tree" >"$out/config.part"
+	stamp=$(hash_of "$out/config.part")
 	if [ "$(cat "$out/config.stamp" 2>/dev/null)" = "$stamp" ] && [ -f "$out/.config" ]; then return; fi
 	rm -f "$out/config.stamp"
-	cat "$tree/kernel/configs/tiny.config" "$tree/$tiny_config" "${fragments[@]}" >"$out/all.config"
-	step "build: configuring" "$out/config.log" kmake KCONFIG_ALLCONFIG="$out/all.config" allnoconfig ||
+	mv "$out/config.part" "$out/all.config"
+	step "build: configuring" "$out/config.log" kmake "$tree" "$out" KCONFIG_ALLCONFIG="$out/all.config" allnoconfig ||
 		die BUILD "cannot configure the kernel" "$out/config.log"
 	while read -r line; do
 		case $line in
@@ -52,19 +43,15 @@ configure() {
 	echo "$stamp" >"$out/config.stamp"
 }
 
-# first_error LOG: what the compiler said first; the rest often follows from it.
-first_error() {
-	grep -m 1 -E '(error|Error|ERROR|undefined reference)[: ]' "$1" | sed "s#^$tree/##; s#^\(\.\./\)*linux/##" |
-		grep . || echo "make failed"
-}
-
 configure
 # A part of the kernel is all that some callers want.
 targets=("$image_target" headers)
+# modules: there are none, but what guest/planted.c needs to link comes with them
+if [ -n "$DEBUG" ]; then targets+=(modules); fi
 case ${KERNEL_ONLY:-} in '' | 1) ;; *) targets=("$KERNEL_ONLY") ;; esac
 # The log is kept whole; a heartbeat shows its last line.
-step "build: kernel ($branch, $ARCH, $JOBS jobs)" "$out/kernel.log" kmake "${targets[@]}" ||
-	die BUILD "$(first_error "$out/kernel.log")" "$out/kernel.log"
+step "build: kernel ($branch, $kind, $JOBS jobs)" "$out/kernel.log" kmake "$tree" "$out" "${targets[@]}" ||
+	die BUILD "$(compiler_error "$out/kernel.log" "$tree")" "$out/kernel.log"
 
 case ${KERNEL_ONLY:+part}${GMEM_VERB:-} in part* | run | exec | shell) exit 0 ;; esac
 
@@ -75,20 +62,21 @@ selftests() {
 	# them by absolute names, would then miss changed headers
 	unset CCACHE_BASEDIR
 	make -C "$tree/tools/testing/selftests" -j"$JOBS" TARGETS=kvm FORCE_TARGETS=1 ARCH="$selftest_arch" \
-		CC="$cc" O="$out" KBUILD_OUTPUT="$out" KHDR_INCLUDES="-isystem $out/usr/include" EXTRA_CFLAGS=-g0 \
-		LDFLAGS='-static -pthread -no-pie -s' INSTALL_PATH="$out/install/kselftest" install
+		CROSS_COMPILE="$cross" CC="$cc" O="$out" KBUILD_OUTPUT="$out" KHDR_INCLUDES="-isystem $out/usr/include" EXTRA_CFLAGS=-g0 \
+		LDFLAGS='-static -pthread -no-pie -s' INSTALL_PATH="$install/kselftest" install
 }
-need check # the 32-bit compiler
+need test # the 32-bit compiler
 step "build: KVM selftests" "$out/selftests.log" selftests ||
-	die BUILD "$(first_error "$out/selftests.log")" "$out/selftests.log"
+	die BUILD "$(compiler_error "$out/selftests.log" "$tree")" "$out/selftests.log"
 
 # The ABI test once more, as a 32-bit program: libkvm is 64-bit only, but this one
-# needs nothing but the uAPI headers and the harness. A tree before it has none.
+# needs nothing but the uAPI headers and the harness. A tree before it has none, and
+# not every kernel lets 32-bit programs use KVM (cc32 in configs/).
 abi_test=$tree/tools/testing/selftests/kvm/guest_memfd_flags_test.c
-if [ -f "$abi_test" ]; then
+if [ -n "$cc32" ] && [ -f "$abi_test" ]; then
 	"$cc32" -static -s -O2 -Wall -Wextra -Werror -D_GNU_SOURCE= -isystem "$out/usr/include" \
-		-I "$tree/tools/testing/selftests" -o "$out/install/kselftest/kvm/guest_memfd_flags_test_32" \
+		-I "$tree/tools/testing/selftests" -o "$install/kselftest/kvm/guest_memfd_flags_test_32" \
 		"$abi_test" >"$out/selftests32.log" 2>&1 ||
-		die BUILD "$(first_error "$out/selftests32.log")" "$out/selftests32.log"
-	echo kvm:guest_memfd_flags_test_32 >>"$out/install/kselftest/kselftest-list.txt"
+		die BUILD "$(compiler_error "$out/selftests32.log" "$tree")" "$out/selftests32.log"
+	echo kvm:guest_memfd_flags_test_32 >>"$install/kselftest/kselftest-list.txt"
 fi

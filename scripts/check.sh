@@ -2,30 +2,34 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # check: all that CI checks: lint, every patch compiled for itself, the harness's own
-# tests (tests/*.bats), then the selftests on the series. The last line counts all.
-# The long forms, "make bisect" and "make mutants", are verbs of their own.
+# tests (tests/*.bats), then the selftests on the series, on both architectures. The
+# last line counts all. The long forms ("make bisect", "mutants", "compare", "test
+# DEBUG=1") are verbs of their own.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 check_knobs
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has nothing to check"
+[ "$kind" = x86_64 ] || die USAGE "check covers x86_64 and arm64, as they are; run it without ARCH, PAGES and DEBUG"
 need lint
 
 # No lock here: each verb that a test calls takes it. Built before the tests, so
 # that a build that takes minutes shows its progress.
 sub build
+ARCH=arm64 sub build
 SERIES=none sub build
 EXTRA=$(find "series/example/$BASE" -maxdepth 1 -name '0001-*.patch') sub build
 
 # part VERB: a verb of its own that counts as one test.
 parts_passed=0 parts_failed=0
 part() {
-	say "check: $*"
+	say "check: $* ($ARCH)"
 	if GMEM_VERB='' sub_rc "$1"; then parts_passed=$((parts_passed + 1)); else parts_failed=$((parts_failed + 1)); fi
 }
 part lint
 COMPILE=1 part bisect
+COMPILE=1 ARCH=riscv64 part bisect # has KVM, and no guest_memfd
 
 log=build/check.tap
 say "check: tests/*.bats"
@@ -34,27 +38,37 @@ bats_rc=0
 # of a boot (bats' own limit leaves sleeping children that keep the pipe open)
 GMEM_VERB='' timeout --foreground -k 10 3000 bats --tap tests/*.bats | tee "$log" || bats_rc=$?
 
-say "check: selftests"
-test_rc=0
-before=$(readlink results/latest || echo none)
-GMEM_VERB='' sub_rc test || test_rc=$?
-# a run that did not get as far as results counts as failed, not as the last one
-tsv=/dev/null
-if [ "$(readlink results/latest || echo none)" != "$before" ] && [ -f results/latest/results.tsv ]; then
-	tsv=results/latest/results.tsv
-fi
+# selftests: those of ARCH. A run that did not get as far as results counts as failed,
+# not as the last one.
+tsvs=(/dev/null)
+selftests() {
+	local rc=0 before
+	say "check: selftests ($ARCH)"
+	before=$(readlink results/latest || echo none)
+	GMEM_VERB='' sub_rc test || rc=$?
+	if [ "$(readlink results/latest || echo none)" != "$before" ] && [ -f results/latest/results.tsv ]; then
+		tsvs+=("$(readlink -f results/latest)/results.tsv")
+	else
+		parts_failed=$((parts_failed + 1))
+	fi
+	# a kernel that broke under tests that passed is a failure that no line of theirs counts
+	if [ "$rc" -ne 0 ] && [ "$(count '^(fail|timeout|broken)\t' "${tsvs[-1]}")" -eq 0 ]; then
+		parts_failed=$((parts_failed + 1))
+	fi
+}
 
-# count PATTERN FILE: lines that match, 0 for none.
-count() { awk -v p="$1" '$0 ~ p { n++ } END { print n + 0 }' "$2"; }
+# count PATTERN FILE...: lines that match, 0 for none.
+count() { awk -v p="$1" '$0 ~ p { n++ } END { print n + 0 }' "${@:2}"; }
 
-passed=$((parts_passed + $(count '^ok ' "$log") - $(count '^ok .*# skip' "$log") + $(count '^pass\t' "$tsv")))
-failed=$((parts_failed + $(count '^not ok ' "$log") + $(count '^(fail|timeout|broken)\t' "$tsv")))
-skipped=$(($(count '^ok .*# skip' "$log") + $(count '^skip\t' "$tsv")))
+selftests
+ARCH=arm64 selftests
 
-# A run that ended early, or a kernel that broke under tests that passed, is a
-# failure that no line of theirs counts.
-if { [ "$bats_rc" -ne 0 ] || [ "$test_rc" -ne 0 ]; } && [ "$failed" -eq 0 ]; then failed=1; fi
-if [ "$test_rc" -eq 0 ] && [ "$tsv" = /dev/null ]; then failed=$((failed + 1)); fi
+passed=$((parts_passed + $(count '^ok ' "$log") - $(count '^ok .*# skip' "$log") + $(count '^pass\t' "${tsvs[@]}")))
+failed=$((parts_failed + $(count '^not ok ' "$log") + $(count '^(fail|timeout|broken)\t' "${tsvs[@]}")))
+skipped=$(($(count '^ok .*# skip' "$log") + $(count '^skip\t' "${tsvs[@]}")))
+
+# A bats that ended early is a failure that no line of its own counts.
+if [ "$bats_rc" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 planned=$(sed -n 's/^1\.\.//p' "$log")
 if [ "$(count '^(not )?ok ' "$log")" != "$planned" ]; then failed=$((failed + 1)); fi
 

@@ -29,11 +29,28 @@ check_program() {
 	fi
 }
 
+# foreign_libraries FILE: the same for a foreign architecture, whose loader cannot be
+# asked here: what FILE names, and what that names, from the cross compiler's folders.
+foreign_libraries() {
+	local name path
+	for name in $(readelf -dlW "$1" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p; s#.*interpreter: .*/([^/]*)\]#\1#p'); do
+		if [ -e "$run/extra-root/lib/$name" ]; then continue; fi
+		path=$("${cross}gcc" -print-file-name="$name")
+		[ -f "$path" ] || die USAGE "PROG='$PROG' needs $name, which the cross compiler does not have; link it with -static"
+		cp -L "$path" "$run/extra-root/lib/$name"
+		foreign_libraries "$path"
+	done
+}
+
 # pack_libraries: the loader and libraries of a dynamic program, where it will
 # look for them.
 pack_libraries() {
 	local library
-	mkdir -p "$run/extra-root"
+	mkdir -p "$run/extra-root/lib"
+	if [ -n "$cross" ]; then
+		foreign_libraries "$PROG"
+		return
+	fi
 	ldd "$PROG" | grep -oE '/[^ ]+' | while read -r library; do
 		cp -L --parents "$library" "$run/extra-root"
 	done

@@ -3,26 +3,13 @@
 #
 # fetch: the pristine base as a git repository with the tag "base". It comes from
 # the Debian package named in bases/$BASE.env, kept in a cache that all checkouts
-# share, or from the tree that KSRC names.
+# share, or from the tree that KSRC names. And, for a foreign architecture, the guest's
+# busybox, from Debian's package for it.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 check_knobs
 set_paths
-
-made_from="$PACKAGE $VERSION"
-if [ -n "$KSRC" ]; then made_from="$KSRC $(ksrc_head)"; fi
-if [ -d "$repo" ]; then
-	[ "$(cat "$repo/made-from")" = "$made_from" ] ||
-		die FETCH "${base_dir#"$top"/} was made from $(cat "$repo/made-from"), bases/$BASE.env says $made_from; export edits with 'make refresh', then remove that folder"
-	exit 0
-fi
-lock
-
-log=$base_dir/fetch.log
-part=$base_dir/import.part # whatever is in it was interrupted
-rm -rf "$part"
-mkdir -p "$part" "$cache"
 
 # archive SUITE: where this machine's own apt has the Debian archive that holds
 # SUITE, so that no address needs to stand here. Backports live in the main
@@ -37,13 +24,33 @@ archive() {
 		awk -F'|' -v codename="$codename" '$2 == codename { print $1; exit }'
 }
 
-# private_apt CMD...: apt-get that knows only SUITE, as any user, and leaves the
+# private_apt CMD...: apt-get that knows only one suite, as any user, and leaves the
 # machine's own apt alone. Downloads land in $part/deb.
 private_apt() {
-	cd "$part/deb"
+	cd "$part/deb" || return
 	apt-get -q -o Dir::Etc::SourceList="$part/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
 		-o Dir::State::Lists="$part/apt/lists" -o Dir::Cache="$part/apt/cache" \
 		-o APT::Sandbox::User=root "$@"
+}
+
+# read_suite SUITE: the lists for private_apt.
+read_suite() {
+	local uri
+	uri=$(archive "$1")
+	[ -n "$uri" ] || die FETCH "apt knows no Debian archive here; run apt-get update as root, then this again"
+	mkdir -p "$part/apt/lists/partial" "$part/apt/cache/archives/partial" "$part/deb"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $1 main" \
+		>"$part/apt/sources.list"
+	step "fetch: package lists of $1" "$log" "${apt[@]}" update --error-on=any ||
+		die FETCH "apt-get cannot read $1: no network, or this mirror lacks the suite" "$log"
+}
+
+# keep FILE: move a download into the cache; prints where it is.
+keep() {
+	# across file systems mv is no single step, the rename after it is
+	mv "$1" "$cache/.part.$$"
+	mv "$cache/.part.$$" "$cache/$(basename "$1")"
+	echo "$cache/$(basename "$1")"
 }
 
 check_sum() {
@@ -58,14 +65,8 @@ check_sum() {
 # it), with a clear note: the archive's signature vouches for it, but the series
 # was not tested on it.
 download() {
-	local uri file
-	uri=$(archive "$SUITE")
-	[ -n "$uri" ] || die FETCH "apt knows no Debian archive here; run apt-get update as root, then this again"
-	mkdir -p "$part/apt/lists/partial" "$part/apt/cache/archives/partial" "$part/deb"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $SUITE main" \
-		>"$part/apt/sources.list"
-	step "fetch: package lists of $SUITE" "$log" private_apt update --error-on=any ||
-		die FETCH "apt-get cannot read $SUITE: no network, or this mirror lacks the suite" "$log"
+	local file apt=(private_apt)
+	read_suite "$SUITE"
 	if ! step "fetch: $PACKAGE $VERSION" "$log" private_apt download "$PACKAGE=$VERSION"; then
 		note "NOTE: cannot have $PACKAGE $VERSION from $SUITE; trying the newest one, which the series was not tested on"
 		step "fetch: $PACKAGE, newest" "$log" private_apt download "$PACKAGE" ||
@@ -73,10 +74,7 @@ download() {
 	fi
 	file=$(find "$part/deb" -name '*.deb')
 	if [ "$file" = "$part/deb/$pinned" ]; then check_sum "$file"; fi
-	# across file systems mv is no single step, the rename after it is
-	mv "$file" "$cache/.part.$$"
-	deb=$cache/$(basename "$file")
-	mv "$cache/.part.$$" "$deb"
+	deb=$(keep "$file")
 }
 
 # unpack DEB DIR: the source tarball inside the package.
@@ -144,6 +142,55 @@ fetch_ksrc() {
 	fi
 }
 
+# Debian calls the architectures as the kernel does, as far as the bench has them.
+# foreign_apt CMD...: private_apt for the packages of $kernel_arch.
+foreign_apt() {
+	private_apt -o APT::Architecture="$kernel_arch" -o APT::Architectures="$kernel_arch" \
+		-o Dir::State::status=/dev/null "$@"
+}
+
+# fetch_busybox: the guest's programs for a foreign architecture, of this machine's
+# own Debian release; signed by the archive, as everything that apt fetches.
+fetch_busybox() {
+	local deb apt=(foreign_apt)
+	deb=$(find "$cache" -name "busybox-static_*_$kernel_arch.deb" | sort -V | tail -n 1)
+	if [ -z "$deb" ]; then
+		# shellcheck source=/dev/null
+		read_suite "$(. /etc/os-release && echo "$VERSION_CODENAME")"
+		step "fetch: busybox-static for $kernel_arch" "$log" foreign_apt download busybox-static ||
+			die FETCH "cannot download busybox-static for $kernel_arch" "$log"
+		deb=$(keep "$(find "$part/deb" -name '*.deb')")
+	fi
+	mkdir -p "$(dirname "$busybox")"
+	dpkg-deb --fsys-tarfile "$deb" | tar -xO ./bin/busybox >"$busybox.part" ||
+		die FETCH "cannot unpack $deb; delete it and run this again"
+	chmod +x "$busybox.part"
+	mv "$busybox.part" "$busybox"
+}
+
+# start_part NAME: an empty folder for downloads; whatever was in it was interrupted.
+start_part() {
+	lock
+	part=$1
+	rm -rf "$part"
+	mkdir -p "$part" "$cache"
+	log=$base_dir/fetch.log
+}
+
+if [ ! -x "$busybox" ]; then
+	start_part "$base_dir/busybox.part"
+	fetch_busybox
+	rm -rf "$part"
+fi
+
+made_from="$PACKAGE $VERSION"
+if [ -n "$KSRC" ]; then made_from="$KSRC $(ksrc_head)"; fi
+if [ -d "$repo" ]; then
+	[ "$(cat "$repo/made-from")" = "$made_from" ] ||
+		die FETCH "${base_dir#"$top"/} was made from $(cat "$repo/made-from"), bases/$BASE.env says $made_from; export edits with 'make refresh', then remove that folder"
+	exit 0
+fi
+start_part "$base_dir/import.part"
 if [ -n "$KSRC" ]; then fetch_ksrc; else fetch_package; fi
 git_plain -C "$part/git" tag base HEAD
 echo "$made_from" >"$part/git/made-from"

@@ -9,6 +9,8 @@ make VERB [KNOB=VALUE ...]
   run          the main job: from a bare machine to the table of guest_memfd flags
                that the patched, running kernel reports
   check        everything that CI checks; ends with 'N passed, N failed, N skipped'
+  compare      the whole KVM selftest suite on base and series; any difference fails
+  report       results/report.html: what ran, on what, with which result
   lint         what a maintainer's robots would say of the series: checkpatch, W=1,
                sparse, htmldocs; only what the base does not say itself counts
   bisect       build and test after every single patch; COMPILE=1 only compiles KVM,
@@ -29,7 +31,8 @@ make VERB [KNOB=VALUE ...]
   setup        install the Debian packages that are missing
   doctor       say what is missing and the line that installs it
 
-Knobs: BASE=v7.3  SERIES=flags|none  ARCH=x86_64  KSRC=DIR (a kernel tree of yours)
+Knobs: BASE=v7.3  SERIES=flags|none  KSRC=DIR (a kernel tree of yours)
+  ARCH=x86_64|arm64  PAGES=4k|64k (arm64)  DEBUG=1|kcsan (a kernel with sanitizers)
   COMPILE=1 (bisect)  MUTANTS="..." (mutants)  V=N FROM="Name <mail>" (export)
   EXTRA="a.patch ..." (on top of the series)  APPEND="..." (kernel command line)
   ICOUNT=1 (one instruction is one nanosecond)  JOBS=N  TESTS="..."  TIMEOUT=SECONDS

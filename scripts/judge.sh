@@ -24,7 +24,7 @@ if [ -f "$run/exec" ]; then out_fd=2; fi
 
 # What the kernel prints when something went wrong. "WARNING:" heads every
 # WARN(); lockdep, RCU and the hung-task detector have forms of their own.
-splats='WARNING: |BUG: |Oops: |kernel BUG at |KASAN: |KCSAN: |UBSAN: |INFO: (possible|suspicious|task |rcu|trying)|rcu: INFO|general protection fault|Unable to handle kernel|unreferenced object|soft lockup|hard LOCKUP|DEBUG_LOCKS_WARN|refcount_t: |list_(add|del) corruption|stack-protector'
+splats='WARNING: |BUG: |Oops: |kernel BUG at |KASAN: |KCSAN: |UBSAN: |INFO: (possible|suspicious|task |rcu|trying)|rcu: INFO|general protection fault|Unable to handle kernel|unreferenced object|ODEBUG: |soft lockup|hard LOCKUP|DEBUG_LOCKS_WARN|refcount_t: |list_(add|del) corruption|stack-protector'
 
 # verdict CLASS MESSAGE [FILE]: the one line, and around it what a person needs.
 verdict() {
@@ -48,9 +48,9 @@ verdict() {
 	exit "${code:-${exit_codes[$class]}}"
 }
 
-# around PATTERN: the console's lines from the first match on, for the verdict.
+# around PATTERN LOG: the kernel's lines from the first match on, for the verdict.
 around() {
-	grep -aE -m 1 -B 3 -A 36 "$1" "$console" >"$run/excerpt" || true # no match: nothing to show
+	grep -aE -m 1 -B 3 -A 36 "$1" "$2" >"$run/excerpt" || true # no match: nothing to show
 	echo "$run/excerpt"
 }
 
@@ -122,9 +122,9 @@ rows() { awk -F'\t' -v r="$1" -v f="$2" '$1 == r { print $f }' "$run/results.tsv
 list() { paste -sd ';' | sed 's/;/; /g' | cut -c1-300; }
 
 judge_guest() {
-	local rc
+	local rc log
 	if grep -aq 'Kernel panic' "$console"; then
-		verdict PANIC "$(first 'Kernel panic' "$console")" "$(around 'Kernel panic|Oops|BUG:')"
+		verdict PANIC "$(first 'Kernel panic' "$console")" "$(around 'Kernel panic|Oops|BUG:' "$console")"
 	fi
 	[ -f "$run/qemu.rc" ] || verdict HARNESS "QEMU was not started, or was stopped from outside" "$run/qemu.log"
 	rc=$(cat "$run/qemu.rc")
@@ -138,9 +138,14 @@ judge_guest() {
 	fi
 	[ "$rc" -eq 0 ] || verdict HARNESS "QEMU exited with $rc: $(head -n 1 "$run/qemu.log")" "$run/qemu.log"
 	[ -s "$console" ] || verdict HARNESS "the console log is empty: nobody knows what the kernel said"
-	if grep -aqE "$splats" "$console"; then
-		verdict SPLAT "$(first "$splats" "$console")" "$(around "$splats")"
+	if [[ $(tail -n 1 "$run/status") == "done $nonce "* ]] && [ ! -s "$run/kmsg" ]; then
+		verdict HARNESS "the guest did not send its kernel log"
 	fi
+	for log in "$run/kmsg" "$console"; do
+		if grep -aqsE "$splats" "$log"; then
+			verdict SPLAT "$(first "$splats" "$log")" "$(around "$splats" "$log")"
+		fi
+	done
 	[[ $(tail -n 1 "$run/status") == "done $nonce "* ]] ||
 		verdict HARNESS "the guest stopped before its last act: no nonce of this run at the end of status" "$console"
 }
@@ -179,8 +184,9 @@ judge_ktap() {
 	} | head -n 1 | cut -c1-300)" "$(excerpt_of "$(rows fail 2 | head -n 1)")"
 	missing=$(sort "$run/required" | comm -23 - <(cut -f2 "$run/results.tsv" | sort) | list)
 	[ -z "$missing" ] || verdict SKIP "required tests did not run: $missing" "$ktap"
-	skipped=$(sort "$run/required" | comm -12 - <(rows skip 2 | sort) | list)
-	[ -z "$skipped" ] || verdict SKIP "required tests were skipped: $skipped: $(rows skip 3 | head -n 1)" "$ktap"
+	skipped=$(awk -F'\t' 'NR == FNR { required[$0]; next }
+		($1 == "skip" || $1 == "case-skip") && $2 in required { print $2 ": " $3 }' "$run/required" "$run/results.tsv" | list)
+	[ -z "$skipped" ] || verdict SKIP "required tests were skipped: $skipped" "$ktap"
 	[ -n "$(rows pass 2)" ] || verdict SKIP "no test passed" "$ktap"
 }
 

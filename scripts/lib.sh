@@ -27,10 +27,12 @@ declare -A exit_codes=(
 say() { printf '==> %s\n' "$*" >&2; }
 note() { printf '    %s\n' "$*" >&2; }
 
+knob_names=(BASE KSRC ARCH PAGES SERIES EXTRA DEBUG APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE MUTANTS V FROM)
+
 # repeat_line: the command that does the same again, with every knob that was set.
 repeat_line() {
 	local knob line="make ${GMEM_VERB:-$verb}"
-	for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE MUTANTS V FROM; do
+	for knob in "${knob_names[@]}"; do
 		if [ -n "${GMEM_SET[$knob]:-}" ]; then line+=" $knob=$(printf %q "${GMEM_SET[$knob]}")"; fi
 	done
 	echo "$line"
@@ -64,16 +66,18 @@ disk_full_hint() {
 
 # As given by the caller, for repeat_line; defaults come after.
 declare -A GMEM_SET=()
-for knob in BASE KSRC ARCH SERIES EXTRA APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE MUTANTS V FROM; do
+for knob in "${knob_names[@]}"; do
 	GMEM_SET[$knob]=${!knob:-}
 done
 unset knob
 
 BASE=${BASE:-v7.3}
 ARCH=${ARCH:-x86_64}
+PAGES=${PAGES:-4k}
 SERIES=${SERIES:-flags}
 KSRC=${KSRC:-}
 EXTRA=${EXTRA:-}
+DEBUG=${DEBUG:-}
 APPEND=${APPEND:-}
 ICOUNT=${ICOUNT:-}
 JOBS=${JOBS:-$(nproc)}
@@ -92,9 +96,11 @@ check_knobs() {
 	local patch
 	# the kernel's build takes no space or colon in a path, QEMU's options no comma
 	[[ $top != *[[:space:]:,]* ]] || die USAGE "the path of this checkout has a space, colon or comma: $top; move it"
-	[ -z "${DEBUG:-}" ] || die USAGE "DEBUG='$DEBUG': there is no sanitizer kernel yet; leave DEBUG unset"
 	[ -f "bases/$BASE.env" ] || die USAGE "unknown BASE '$BASE'; known: $(names bases/*.env)"
 	[ -f "configs/$ARCH.env" ] || die USAGE "unknown ARCH '$ARCH'; known: $(names configs/*.env)"
+	[ "$PAGES" = 4k ] || [ -f "configs/$ARCH-$PAGES.config" ] ||
+		die USAGE "unknown PAGES '$PAGES' for $ARCH; known: 4k $(names "configs/$ARCH"-*.config | sed "s/$ARCH-//g")"
+	case $DEBUG in '' | 1 | kcsan) ;; *) die USAGE "DEBUG='$DEBUG' is neither 1 (sanitizers) nor kcsan (data races) nor empty" ;; esac
 	[ "$SERIES" != example ] ||
 		die USAGE "series/example goes on top of a series: EXTRA=$(find series/example -name '0001-*.patch' | head -n 1)"
 	[ "$SERIES" = none ] || [ -d "series/$SERIES/$BASE" ] ||
@@ -123,6 +129,10 @@ set_paths() {
 	. "bases/$BASE.env"
 	# shellcheck source=../configs/x86_64.env
 	. "configs/$ARCH.env"
+	case ${compile_only:-}$verb in
+	1bisect | 1modules | 1tree | 1fetch) ;;
+	1*) die USAGE "ARCH=$ARCH is only compiled, by 'make bisect COMPILE=1 ARCH=$ARCH'; it has no guest_memfd to test" ;;
+	esac
 
 	if [ -n "$KSRC" ]; then
 		KSRC=$(realpath "$KSRC")
@@ -139,7 +149,19 @@ set_paths() {
 	if [ -n "${GMEM_WALK:-}" ]; then branch=walk; fi
 	tree_dir=$base_dir/$branch # one worktree for each series (and EXTRA)
 	tree=$tree_dir/linux
-	out=$tree_dir/$ARCH # kernel build, kselftest install
+	# kernel build, kselftest install: a folder for each kind of kernel
+	kind=$ARCH
+	fragments=(configs/common.config "configs/$ARCH.config")
+	if [ "$PAGES" != 4k ]; then
+		kind+=-$PAGES
+		fragments+=("configs/$ARCH-$PAGES.config")
+	fi
+	case $DEBUG in
+	1) kind+=-debug fragments+=(configs/debug.config) ;;
+	kcsan) kind+=-kcsan fragments+=(configs/kcsan.config) ;;
+	esac
+	out=$tree_dir/$kind
+	install=${GMEM_INSTALL:-$out/install} # compare brings another build's programs
 	cache=${XDG_CACHE_HOME:-${HOME:-$top/build}/.cache}/kvm-gmem-flags
 }
 
@@ -286,6 +308,36 @@ lock() {
 	export GMEM_LOCKED=1
 }
 
+# --- kernel builds -------------------------------------------------------------
+
+# use_ccache: one cache for all trees of all checkouts: absolute paths become relative.
+# Sets cc and hostcc.
+use_ccache() {
+	hostcc=gcc cc=${cross}gcc
+	if command -v ccache >/dev/null; then
+		hostcc="ccache $hostcc" cc="ccache $cc"
+		export CCACHE_BASEDIR=$base_dir CCACHE_NOHASHDIR=1
+	fi
+}
+
+# kmake TREE OUT TARGET...: the kernel's own make, out of tree.
+kmake() {
+	make -C "$1" O="$2" ARCH="$kernel_arch" CROSS_COMPILE="$cross" CC="$cc" HOSTCC="$hostcc" -j"$JOBS" "${@:3}"
+}
+
+# kconfig TREE: everything off, then what the bench's kernel has, on stdout.
+kconfig() {
+	local tiny=$1/arch/$selftest_arch/configs/tiny.config
+	if [ ! -f "$tiny" ]; then tiny=; fi
+	cat "$1/kernel/configs/tiny.config" ${tiny:+"$tiny"} "${fragments[@]}"
+}
+
+# compiler_error LOG TREE: what the compiler said first; the rest often follows from it.
+compiler_error() {
+	grep -m 1 -E '(error|Error|ERROR|undefined reference)[: ]' "$1" |
+		sed -E "s#^($2|(\.\./)*linux)/##; s#[^ ]*/\.\./\.\./\.\./##" | grep . || echo "make failed"
+}
+
 # --- runs --------------------------------------------------------------------
 
 # check_qemu: there, and not older than what was tried.
@@ -302,7 +354,7 @@ check_qemu() {
 new_run() {
 	local name
 	check_qemu
-	name=$(date +%Y%m%d-%H%M%S)-${GMEM_VERB:-$verb}-$BASE-$branch-$ARCH
+	name=$(date +%Y%m%d-%H%M%S)-${GMEM_VERB:-$verb}-$BASE-$branch-$kind
 	mkdir -p results
 	until mkdir "results/$name" 2>/dev/null; do
 		[ -d "results/$name" ] || die HARNESS "cannot make the folder results/$name"
@@ -320,23 +372,32 @@ new_run() {
 	repeat_line >"$run/repeat"
 	cp "$out/.config" "$run/config"
 	{
-		gcc --version | head -n 1
+		"${cross}gcc" --version | head -n 1
 		"$qemu" --version | head -n 1
 		git_plain -C "$tree" log -1 --format='tree: %H %s'
 		git_plain -C "$tree" status --porcelain -uno
 	} >"$run/versions"
+	printf '%s\t' "$BASE" "$branch" "$ARCH" "${kind#"$ARCH"}" "${APPEND:-}" >"$run/subject"
 }
 
 # --- packages ----------------------------------------------------------------
 
-# packages WHAT: what a fresh Debian needs, by name; WHAT is run, check or lint,
-# each with all of the one before.
-# None of them conflicts with another.
+# packages WHAT: what a fresh Debian needs, by name; WHAT is run, test, check or lint,
+# each with all of the one before: run and test for ARCH, check and lint for every
+# architecture. None of them conflicts with another.
 packages() {
+	local arch archs=$ARCH
 	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync uuid-dev procps \
-		ccache busybox-static qemu-system-x86 debian-archive-keyring ca-certificates
-	if [ "$1" != run ]; then echo bats shellcheck shfmt codespell clang gcc-i686-linux-gnu libc6-dev-i386-cross; fi
+		ccache busybox-static debian-archive-keyring ca-certificates
+	if [[ $1 = check || $1 = lint ]]; then
+		archs=$(names configs/*.env)
+		echo bats shellcheck shfmt codespell clang
+	fi
 	if [ "$1" = lint ]; then echo sparse python3-sphinx python3-yaml python3-ply python3-git; fi
+	for arch in $archs; do
+		# shellcheck disable=SC2016 # another shell, whose variables are not ours
+		bash -c '. "configs/$1.env"; echo "${run_packages[@]}"; [ "$2" = run ] || echo "${test_packages[@]}"' - "$arch" "$1"
+	done
 }
 
 missing_packages() {

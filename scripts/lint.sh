@@ -10,12 +10,11 @@
 check_knobs
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has nothing to lint"
-[ "$ARCH" = x86_64 ] || die USAGE "lint compiles for x86_64 only, not for ARCH=$ARCH"
 lock
 need lint
 sub tree
 
-lint_out=$tree_dir/lint
+lint_out=$tree_dir/lint-$ARCH
 logs=$lint_out/logs
 mkdir -p "$logs"
 
@@ -36,10 +35,10 @@ done
 
 # The base is measured once for each way of looking, in the tree that bisect uses.
 base_tree=$base_dir/walk/linux
-base_out=$base_dir/walk/modules
+base_out=$base_dir/walk/modules-$ARCH
 known=$base_dir/walk/warnings-$({
-	cat scripts/lint.sh scripts/modules.sh configs/common.config "configs/$ARCH.config"
-	gcc --version
+	cat scripts/lint.sh scripts/modules.sh "configs/$ARCH.env" "${fragments[@]}"
+	"${cross}gcc" --version
 	sparse --version
 	sphinx-build --version
 	echo "${others[@]}"
@@ -177,7 +176,7 @@ check_selftests() {
 	: >"$logs/selftests.log"
 	for file in $files; do
 		number=$((number + 1))
-		gcc -std=gnu99 -O2 -Wall -Wstrict-prototypes -Wuninitialized -Werror -fsyntax-only -D_GNU_SOURCE= \
+		"${cross}gcc" -std=gnu99 -O2 -Wall -Wstrict-prototypes -Wuninitialized -Werror -fsyntax-only -D_GNU_SOURCE= \
 			-isystem "$out/usr/include" -I "$tree/tools/include" -I "$tree/tools/arch/$selftest_arch/include" \
 			-I "$dir/include" -I "$dir/include/$selftest_arch" -I "$dir/../rseq" -I "$dir/.." \
 			"$tree/$file" >>"$logs/selftests.log" 2>&1 ||
@@ -213,7 +212,7 @@ check_selftests
 
 compare W=1 w1
 rm "$lint_out/unjudged"
-echo "W=1, KVM_WERROR=y, KVM_INTEL=m, KVM_AMD=m: $(find "$lint_out/arch/x86/kvm" "$lint_out/virt/kvm" -name '*.o' 2>/dev/null | wc -l) objects${others:+ and ${others[*]}}, no new warning"
+echo "W=1, ${strict_config[*]#CONFIG_}: $(find "$lint_out/arch/$selftest_arch/kvm" "$lint_out/virt/kvm" -name '*.o' 2>/dev/null | wc -l) objects${others:+ and ${others[*]}}, no new warning"
 if [ ${#unchecked[@]} -gt 0 ]; then note "not compiled, because the bench's kernel lacks them: ${unchecked[*]}"; fi
 
 compare sparse sparse
@@ -232,4 +231,4 @@ if [ -z "$dirs" ]; then echo "htmldocs: the series touches no page"; fi
 step "lint: tests/style.bats" "$logs/style.tap" env GMEM_VERB= bats --tap tests/style.bats ||
 	die TEST "tests/style.bats: $(sed -n 's/^not ok [0-9]* //p' "$logs/style.tap" | paste -sd ';')" "$logs/style.tap"
 echo "style.bats: $(grep -c '^ok ' "$logs/style.tap") checks of the project's own files passed"
-echo "verdict: PASS: nothing new to remark ($BASE, SERIES=$SERIES)"
+echo "verdict: PASS: nothing new to remark ($BASE, SERIES=$SERIES, $ARCH)"

@@ -23,7 +23,10 @@ check_knobs
 set_paths
 lock
 
+# those of x86_64, the bench's default, hold most of the code that all share
 mutants_dir=tests/mutants/$BASE
+if [ "$ARCH" != x86_64 ]; then mutants_dir+=/$ARCH; fi
+[ -d "$mutants_dir" ] || die USAGE "there are no mutants for BASE=$BASE ARCH=$ARCH"
 # field NAME FILE: a line of a mutant's head.
 field() { sed -n "s/^$1: //p; /^$/q" "$2"; }
 
@@ -31,7 +34,7 @@ mutant_files=()
 read -ra selected <<<"${MUTANTS:-$(names "$mutants_dir"/*.patch)}"
 for name in "${selected[@]}"; do
 	if [ ! -f "$name" ]; then
-		mapfile -t found < <(find "$mutants_dir" -name "$name*.patch")
+		mapfile -t found < <(find "$mutants_dir" -maxdepth 1 -name "$name*.patch")
 		[ "${#found[@]}" -eq 1 ] || die USAGE "MUTANTS names '$name', which is ${#found[@]} files of $mutants_dir; they begin with 01, 02, ..."
 		name=${found[0]}
 	fi

@@ -13,7 +13,7 @@ need run
 sub build
 
 table=$out/gmem-table
-gcc -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$table" guest/gmem-table.c ||
+"${cross}gcc" -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$table" guest/gmem-table.c ||
 	die BUILD "guest/gmem-table.c does not compile against the headers of $branch"
 
 new_run

@@ -13,26 +13,28 @@ lock
 # mutants builds by itself
 if [ -z "${GMEM_BUILT:-}" ]; then sub build; fi
 
+# expect/ names programs, and cases (program.case) that must not be skipped in them
 required=expect/$BASE/$ARCH/required
-tests=$(tr -s ' ' '\n' <<<"${TESTS:-$(cat "$required")}" | awk '!seen[$0]++')
+tests=$(tr -s ' ' '\n' <<<"${TESTS:-$(cut -d. -f1 "$required")}" | awk '!seen[$0]++')
 for test in $tests; do
-	grep -qxF "kvm:$test" "$out/install/kselftest/kselftest-list.txt" ||
-		die USAGE "TESTS names '$test', which is no KVM selftest of $branch; they are listed in ${out#"$top"/}/install/kselftest/kselftest-list.txt"
+	grep -qxF "kvm:$test" "$install/kselftest/kselftest-list.txt" ||
+		die USAGE "TESTS names '$test', which is no KVM selftest of $branch; they are listed in ${install#"$top"/}/kselftest/kselftest-list.txt"
 done
 
+if [ -n "$DEBUG" ]; then sub planted; fi
 new_run
 # shellcheck disable=SC2086 # a list of names
-printf '%s\n' $tests >"$run/required"
+if [ -n "${TESTS:-}" ]; then printf '%s\n' $tests; else cat "$required"; fi >"$run/required"
 {
 	echo 'cd /kselftest || exit'
 	# shellcheck disable=SC2086
-	printf 'exec ./run_kselftest.sh --no-error-on-fail'
+	printf 'exec ./run_kselftest.sh --no-error-on-fail%s' "${GMEM_TEST_LIMIT:+ -o $GMEM_TEST_LIMIT}"
 	# shellcheck disable=SC2086
 	printf ' -t kvm:%s' $tests
 	echo
 } >"$run/job/run"
 (
-	cd "$out/install"
+	cd "$install"
 	find kselftest -maxdepth 1
 	find kselftest/kselftest
 	# shellcheck disable=SC2086

@@ -47,7 +47,7 @@ stub() {
 	run make run BASE=v1.0
 	expect 2 "unknown BASE 'v1.0'; known: v7.3"
 	run make run ARCH=vax
-	expect 2 "unknown ARCH 'vax'; known: x86_64"
+	expect 2 "unknown ARCH 'vax'; known: arm64 riscv64 x86_64"
 	run make run SERIES=no-such
 	expect 2 "unknown SERIES 'no-such' for v7.3; known: flags none"
 	[ ! -e build/v7.3 ]
@@ -70,9 +70,21 @@ stub() {
 	expect 2 'the path of this checkout has a space, colon or comma'
 }
 
-@test "a knob that does nothing yet says so" {
-	run make run DEBUG=1
-	expect 2 'there is no sanitizer kernel yet'
+@test "DEBUG and PAGES that do not exist" {
+	run make run DEBUG=yes
+	expect 2 "DEBUG='yes' is neither 1 (sanitizers) nor kcsan (data races)"
+	run make run ARCH=arm64 PAGES=2M
+	expect 2 "unknown PAGES '2M' for arm64; known: 4k 64k"
+	run make run PAGES=64k
+	expect 2 "unknown PAGES '64k' for x86_64; known: 4k"
+}
+
+@test "an architecture that is only compiled" {
+	run make run ARCH=riscv64
+	expect 2 "ARCH=riscv64 is only compiled, by 'make bisect COMPILE=1 ARCH=riscv64'"
+	run make bisect ARCH=riscv64
+	expect 2 'say COMPILE=1'
+	[ ! -e build/v7.3 ]
 }
 
 @test "EXTRA that is no file" {

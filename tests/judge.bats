@@ -58,7 +58,7 @@ bats_require_minimum_version 1.5.0
 
 @test "PASS needs every file of a run" {
 	local file
-	for file in status qemu.rc results.ktap console.log; do
+	for file in status qemu.rc results.ktap console.log kmsg; do
 		rm -rf "$BATS_TEST_TMPDIR/broken"
 		cp -r "$top/tests/golden/pass" "$BATS_TEST_TMPDIR/broken"
 		rm "$BATS_TEST_TMPDIR/broken/$file"
@@ -94,6 +94,27 @@ bats_require_minimum_version 1.5.0
 		unreferenced object 0xffff888004b43a00 (size 256):
 		Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000
 	SPLATS
+}
+
+@test "a splat that the console lost, in the kernel log that the guest sent" {
+	rm -rf "$BATS_TEST_TMPDIR/lost"
+	cp -r "$top/tests/golden/pass" "$BATS_TEST_TMPDIR/lost"
+	echo '[    9.876543] WARNING: CPU: 0 PID: 1 at mm/slub.c:1 kfree+0x1/0x2' >>"$BATS_TEST_TMPDIR/lost/kmsg"
+	judge "$BATS_TEST_TMPDIR/lost"
+	expect 109 'FAIL SPLAT: WARNING: CPU: 0'
+}
+
+@test "a required case that was skipped, in a program that passed" {
+	rm -rf "$BATS_TEST_TMPDIR/case"
+	cp -r "$top/tests/golden/pass" "$BATS_TEST_TMPDIR/case"
+	sed -i 's/^# Random seed: 0x56.*/# TAP version 13\n# 1..1\n# ok 1 global.mte # SKIP no MTE here/' \
+		"$BATS_TEST_TMPDIR/case/results.ktap"
+	echo guest_memfd_test.global.mte >>"$BATS_TEST_TMPDIR/case/required"
+	judge "$BATS_TEST_TMPDIR/case"
+	expect 108 'required tests were skipped: guest_memfd_test.global.mte: SKIP no MTE here'
+	sed -i 's/global.mte/global.gone/' "$BATS_TEST_TMPDIR/case/required"
+	judge "$BATS_TEST_TMPDIR/case"
+	expect 108 'required tests did not run: guest_memfd_test.global.gone'
 }
 
 @test "JUnit XML counts what the KTAP says and is well formed" {

@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# compare's judgement, on made-up results of three runs; nothing is built or booted.
+
+load lib
+
+setup() {
+	project
+	mkdir -p build/v7.3/none/x86_64/install/kselftest build/v7.3/flags/x86_64/install/kselftest fake
+	printf 'kvm:%s\n' a_test b_test c_test >build/v7.3/none/x86_64/install/kselftest/kselftest-list.txt
+	printf 'kvm:%s\n' a_test b_test c_test new_test >build/v7.3/flags/x86_64/install/kselftest/kselftest-list.txt
+	printf '#!/bin/sh\n' >scripts/build.sh
+	# the runs come in this order: base-on-base, base-on-series, series-on-series
+	cat >scripts/test.sh <<-'TEST'
+		#!/bin/bash
+		n=$(ls -d results/run* 2>/dev/null | wc -l)
+		mkdir -p "results/run$n"
+		cp "fake/$n" "results/run$n/results.tsv"
+		ln -sfn "run$n" results/latest
+		exit "$(cat "fake/rc$n" 2>/dev/null || echo 1)"
+	TEST
+	tsv 0 'pass a_test' 'fail b_test exit=254: Test Assertion Failure / b_test.c:10: x == 0x1f' 'skip c_test no SEV'
+	cp fake/0 fake/1
+	cp fake/0 fake/2
+	tsv_add 2 'pass new_test'
+	echo 'b_test | fail | b_test.c:10: x == 0x1f | the emulator lacks x' >expect/v7.3/x86_64/failures
+}
+
+# tsv RUN 'RESULT NAME DETAIL'...: the results of one run; tsv_add: more of them.
+tsv() {
+	: >"fake/$1"
+	tsv_add "$@"
+}
+tsv_add() {
+	local line result name detail
+	for line in "${@:2}"; do
+		read -r result name detail <<<"$line"
+		printf '%s\t%s\t%s\n' "$result" "$name" "$detail" >>"fake/$1"
+	done
+}
+
+# set_result RUN NAME 'RESULT NAME DETAIL': replace one.
+set_result() {
+	sed -i "/\t$2\t/d" "fake/$1"
+	tsv_add "$1" "$3"
+}
+
+@test "compare: the same results, a known failure, a new test that passes" {
+	run make compare
+	expect 0 'verdict: PASS: 4 tests, no difference between base and series'
+	[[ $output == *'b_test'*'fail     fail     fail'* ]]
+	[[ $output == *'new_test'*'-        -        pass'* ]]
+}
+
+@test "compare: numbers and addresses in a failing line do not count" {
+	set_result 1 b_test 'fail b_test exit=254: Test Assertion Failure / b_test.c:12: x == 0x2e'
+	run make compare
+	expect 0 'no difference'
+}
+
+@test "compare: a test that the series breaks" {
+	set_result 1 a_test 'fail a_test exit=254: oops'
+	set_result 2 a_test 'fail a_test exit=254: oops'
+	run make compare
+	expect 1 'FAIL TEST: differences (1): a_test base: pass series: fail: exit=254: oops'
+}
+
+@test "compare: a test that fails otherwise, skips, or takes too long on the series" {
+	set_result 1 b_test 'fail b_test exit=254: Test Assertion Failure / b_test.c:99: y == 0'
+	set_result 2 b_test 'fail b_test exit=254: Test Assertion Failure / b_test.c:99: y == 0'
+	run make compare
+	expect 1 'b_test base: fail: exit=254: Test Assertion Failure / b_test.c:10: x == 0x1f series: fail'
+	rm -r results
+	cp fake/0 fake/1
+	set_result 1 a_test 'skip a_test gone'
+	set_result 2 c_test 'timeout c_test TIMEOUT 60 seconds'
+	run make compare
+	expect 1 'a_test base: pass series: skip: gone'
+	[[ $output == *'c_test'*'test of the base: skip: no SEV'*'test of the series: timeout'* ]]
+}
+
+@test "compare: a test that the series loses, and a new one that fails" {
+	sed -i '/a_test/d' fake/2
+	set_result 2 new_test 'fail new_test exit=1: no'
+	run make compare
+	expect 1 'differences (2): a_test'
+	[[ $output == *'test of the series: missing'* ]]
+	[[ $output == *'new in the series: fail: exit=1: no'* ]]
+}
+
+@test "compare: a failure of the base that expect/ does not know, or knows otherwise, or that is none any more" {
+	: >expect/v7.3/x86_64/failures
+	run make compare
+	expect 1 'b_test fails on the base, and expect/ does not say why'
+	rm -r results
+	echo 'b_test | fail | b_test.c:77: z | the emulator lacks x' >expect/v7.3/x86_64/failures
+	run make compare
+	expect 1 'expect/ says its first failing line is "b_test.c:77: z"'
+	rm -r results
+	printf '%s\n' 'b_test | fail | b_test.c:10: | x' 'a_test | fail | a | y' 'd_test | fail | d | z' >expect/v7.3/x86_64/failures
+	run make compare
+	expect 1 'differences (2): a_test expect/ says fail on the base, and it is pass'
+	[[ $output == *'d_test'*'is in expect/ and not in the suite'* ]]
+}
+
+@test "compare: flaky on the base: three runs with two outcomes, or it is not" {
+	echo 'a_test | flaky 2 pass 1 fail | | a race in the test itself' >>expect/v7.3/x86_64/failures
+	set_result 1 a_test 'fail a_test exit=254: oops'
+	run make compare
+	expect 0 'no difference'
+	rm -r results
+	set_result 2 a_test 'timeout a_test TIMEOUT 60 seconds'
+	run make compare
+	expect 1 'a_test flaky, but never seen on the base with: timeout'
+	rm -r results
+	sed -i 's/flaky 2 pass 1 fail/flaky 1 pass 1 fail/' expect/v7.3/x86_64/failures
+	run make compare
+	expect 1 'expect/ calls it flaky with fewer than three runs'
+}
+
+@test "compare: a kernel that panics or splats ends it with its own class" {
+	echo 106 >fake/rc1
+	run make compare
+	expect 106 ''
+}
+
+@test "compare: bad knobs" {
+	run make compare SERIES=none
+	expect 2 'SERIES=none is what compare compares with'
+	run make compare TESTS=a_test
+	expect 2 'compare runs all tests'
+}
