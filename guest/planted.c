@@ -101,23 +101,25 @@ static int plant_list(void)
 
 static int plant_shift(void)
 {
-	static volatile int bits = 33;
+	int bits = 33;
 
+	OPTIMIZER_HIDE_VAR(bits);
 	return (1 << bits) & 0;
 }
 
 /* Reads the byte behind a slab object, where there is only a redzone. */
 static int plant_oob(void)
 {
-	static volatile size_t size = 120;
-	volatile char *object = kmalloc(size, GFP_KERNEL);
+	char *object = kmalloc(120, GFP_KERNEL);
+	size_t behind = 120;
 	int value;
 
 	if (!object)
 		return -ENOMEM;
 
-	value = object[size];
-	kfree((void *)object);
+	OPTIMIZER_HIDE_VAR(behind);
+	value = READ_ONCE(object[behind]);
+	kfree(object);
 	return value & 0;
 }
 

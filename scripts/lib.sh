@@ -81,6 +81,8 @@ DEBUG=${DEBUG:-}
 APPEND=${APPEND:-}
 ICOUNT=${ICOUNT:-}
 JOBS=${JOBS:-$(nproc)}
+# a kernel with sanitizers is several times slower
+if [ -n "$DEBUG" ]; then TIMEOUT=${TIMEOUT:-1800}; fi
 TIMEOUT=${TIMEOUT:-900}
 
 # names PATTERN...: the last parts of the paths that exist, without ending.
@@ -340,13 +342,21 @@ compiler_error() {
 
 # --- runs --------------------------------------------------------------------
 
-# check_qemu: there, and not older than what was tried.
+# check_qemu: there, not older than what was tried, and with its firmware.
 check_qemu() {
-	local version
+	local version file folder found
 	command -v "$qemu" >/dev/null || die SETUP "$qemu is missing; run: make setup"
 	version=$("$qemu" --version | sed -n 's/^QEMU emulator version \([0-9.]*\).*/\1/p')
 	printf '%s\n%s\n' "$qemu_min" "$version" | sort -V -C ||
 		die SETUP "$qemu is version $version; at least $qemu_min is needed"
+	for file in "${firmware[@]}"; do
+		found=
+		for folder in $("$qemu" -L help); do
+			if [ -e "$folder/${file%:*}" ]; then found=1; fi
+		done
+		[ -n "$found" ] ||
+			die SETUP "QEMU's firmware ${file%:*} is missing; install it anew: apt-get install --reinstall ${file#*:}"
+	done
 }
 
 # new_run: a fresh folder under results/ for one boot, in $run, with the nonce

@@ -13,6 +13,8 @@ lock
 # mutants builds by itself
 if [ -z "${GMEM_BUILT:-}" ]; then sub build; fi
 
+# seconds for one test, where the kernel's own settings are too few
+limit=${GMEM_TEST_LIMIT:-${DEBUG:+600}}
 # expect/ names programs, and cases (program.case) that must not be skipped in them
 required=expect/$BASE/$ARCH/required
 tests=$(tr -s ' ' '\n' <<<"${TESTS:-$(cut -d. -f1 "$required")}" | awk '!seen[$0]++')
@@ -28,7 +30,7 @@ if [ -n "${TESTS:-}" ]; then printf '%s\n' $tests; else cat "$required"; fi >"$r
 {
 	echo 'cd /kselftest || exit'
 	# shellcheck disable=SC2086
-	printf 'exec ./run_kselftest.sh --no-error-on-fail%s' "${GMEM_TEST_LIMIT:+ -o $GMEM_TEST_LIMIT}"
+	printf 'exec ./run_kselftest.sh --no-error-on-fail%s' "${limit:+ -o $limit}"
 	# shellcheck disable=SC2086
 	printf ' -t kvm:%s' $tests
 	echo
@@ -42,6 +44,7 @@ if [ -n "${TESTS:-}" ]; then printf '%s\n' $tests; else cat "$required"; fi >"$r
 	# shellcheck disable=SC2086
 	printf 'kselftest/kvm/%s\n' $tests
 ) | sort -u >"$run/kselftest.list"
+if [ -n "${GMEM_ENDLESS:-}" ]; then tr ' ' '\n' <<<"$GMEM_ENDLESS" >"$run/job/endless"; fi
 say "test: $(wc -w <<<"$tests") selftests in ${run#"$top"/}"
 sub boot "$run"
 sub judge "$run"

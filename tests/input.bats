@@ -152,11 +152,28 @@ stub() {
 }
 
 @test "QEMU missing or too old" {
-	run bash -c '. scripts/lib.sh; qemu=qemu-system-none qemu_min=7.2; check_qemu'
+	run bash -c '. scripts/lib.sh; qemu=qemu-system-none qemu_min=7.2 firmware=(); check_qemu'
 	expect 101 'qemu-system-none is missing; run: make setup'
 	stub qemu-system-x86_64 <<<'echo "QEMU emulator version 5.2.0 (Debian)"'
-	run bash -c '. scripts/lib.sh; qemu=qemu-system-x86_64 qemu_min=7.2; check_qemu'
+	run bash -c '. scripts/lib.sh; qemu=qemu-system-x86_64 qemu_min=7.2 firmware=(); check_qemu'
 	expect 101 'qemu-system-x86_64 is version 5.2.0; at least 7.2 is needed'
+}
+
+@test "QEMU without its firmware: the file and its package" {
+	run bash -c '. scripts/lib.sh; set_paths; firmware+=(no-such.bin:some-package); check_qemu'
+	expect 101 "QEMU's firmware no-such.bin is missing; install it anew: apt-get install --reinstall some-package"
+	run bash -c '. scripts/lib.sh; set_paths; check_qemu'
+	[ "$status" -eq 0 ]
+}
+
+@test "setup: the cross compiler that an architecture needs, by name" {
+	stub id <<<'echo 1000'
+	stub sudo <<<'exit 1'
+	stub dpkg-query <<<'case $* in *aarch64*) exit 1 ;; *) echo installed ;; esac'
+	run make run ARCH=arm64 </dev/null
+	expect 101 'apt-get install --no-remove --no-install-recommends gcc-aarch64-linux-gnu'
+	run make setup </dev/null
+	expect 101 'gcc-aarch64-linux-gnu'
 }
 
 # --- fetch ---

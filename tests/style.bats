@@ -41,6 +41,11 @@ setup() {
 	[ "$(grep -c '^total: 0 errors, 0 warnings, 0 checks' <<<"$out")" -eq "$(git rev-list --count "base..$head")" ] || fail "$out"
 }
 
+@test "checkpatch --strict: the module of planted faults" {
+	run "$(make -s tree-path)/scripts/checkpatch.pl" --strict --no-tree -f guest/planted.c
+	expect 0 'total: 0 errors, 0 warnings, 0 checks'
+}
+
 @test "patches: the project's author, no sign-off, no one's tags, a changelog, a KVM subject" {
 	local patch
 	for patch in "${patches[@]}"; do

@@ -1,12 +1,23 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
-# What only arm64 shows. Needs its kernel, which "make check" has built by then.
+# What only the other architectures show. Needs what "make check" has built by then.
 
 load lib
 
 setup() {
 	cd "$top" || return
 	export ARCH=arm64
+}
+
+@test "riscv64: KVM is compiled after every patch, and nothing of guest_memfd is in it" {
+	local out=build/v7.3/walk/modules-riscv64
+	run make bisect COMPILE=1 ARCH=riscv64
+	expect 0 'verdict: PASS: 12 patches, KVM of each compiled (v7.3, SERIES=flags, riscv64)'
+	grep -qx CONFIG_KVM=m "$out/.config"
+	refute grep -q GUEST_MEMFD "$out/.config"
+	[ -f "$out/virt/kvm/kvm_main.o" ]
+	[ ! -e "$out/virt/kvm/guest_memfd.o" ]
+	refute grep -q gmem <(riscv64-linux-gnu-nm "$out/virt/kvm/kvm_main.o")
 }
 
 bats_require_minimum_version 1.5.0
@@ -31,6 +42,11 @@ compile() {
 	compile tests/guest-prog.c
 	run --separate-stderr make -s exec PROG="$BATS_TEST_TMPDIR/guest-prog" ARGS='exit 43' DYNAMIC=1
 	expect 43 ''
+}
+
+@test "arm64: the build leaves nothing in the tree" {
+	make build
+	[ -z "$(git -C "$(make -s tree-path)" ls-files --others)" ]
 }
 
 @test "arm64: exec: a program for x86_64 is refused" {
