@@ -64,7 +64,7 @@ qemu_line() {
 		line+=(-accel "tcg,thread=multi" -smp "$smp")
 	fi
 	line+=(-kernel "$run/kernel" -initrd "$run/initrd"
-		-append "$cmdline $(clock) panic=-1${APPEND:+ $APPEND}" -device virtio-serial-pci)
+		-append "$cmdline${DEBUG:+ $cmdline_debug} $(clock) panic=-1${APPEND:+ $APPEND}" -device virtio-serial-pci)
 	for port in status stdout stderr kmsg; do
 		line+=(-chardev "file,id=$port,path=$run/$(port_file "$port")" -device "virtserialport,chardev=$port,name=$port")
 	done

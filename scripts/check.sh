@@ -11,7 +11,8 @@
 check_knobs
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has nothing to check"
-[ "$kind" = x86_64 ] || die USAGE "check covers x86_64 and arm64, as they are; run it without ARCH, PAGES and DEBUG"
+[ "$kind$KSRC$EXTRA$APPEND$ICOUNT${TESTS:-}" = x86_64 ] ||
+	die USAGE "check is about the series as it is, on x86_64 and arm64; run it without ARCH, PAGES, DEBUG, KSRC, EXTRA, APPEND, ICOUNT and TESTS"
 need lint
 
 # No lock here: each verb that a test calls takes it. Built before the tests, so

@@ -162,7 +162,7 @@ fetch_busybox() {
 		deb=$(keep "$(find "$part/deb" -name '*.deb')")
 	fi
 	mkdir -p "$(dirname "$busybox")"
-	dpkg-deb --fsys-tarfile "$deb" | tar -xO ./bin/busybox >"$busybox.part" ||
+	dpkg-deb --fsys-tarfile "$deb" | tar -xO --wildcards '*/bin/busybox' >"$busybox.part" ||
 		die FETCH "cannot unpack $deb; delete it and run this again"
 	chmod +x "$busybox.part"
 	mv "$busybox.part" "$busybox"
@@ -177,7 +177,7 @@ start_part() {
 	log=$base_dir/fetch.log
 }
 
-if [ ! -x "$busybox" ]; then
+if [[ $busybox = "$top"/* && ! -x $busybox ]]; then
 	start_part "$base_dir/busybox.part"
 	fetch_busybox
 	rm -rf "$part"

@@ -24,7 +24,7 @@ if [ -f "$run/exec" ]; then out_fd=2; fi
 
 # What the kernel prints when something went wrong. "WARNING:" heads every
 # WARN(); lockdep, RCU and the hung-task detector have forms of their own.
-splats='WARNING: |BUG: |Oops: |kernel BUG at |KASAN: |KCSAN: |UBSAN: |INFO: (possible|suspicious|task |rcu|trying)|rcu: INFO|general protection fault|Unable to handle kernel|unreferenced object|ODEBUG: |soft lockup|hard LOCKUP|DEBUG_LOCKS_WARN|refcount_t: |list_(add|del) corruption|stack-protector'
+splats='WARNING: |BUG: |Oops: |kernel BUG at |KASAN: |KCSAN: |UBSAN: |INFO: (possible|suspicious|task |rcu|trying)|rcu: INFO|general protection fault|Unable to handle kernel|unreferenced object|ODEBUG: |kmemleak: .*(disabled|Cannot allocate|pool empty)|soft lockup|hard LOCKUP|DEBUG_LOCKS_WARN|refcount_t: |list_(add|del) corruption|stack-protector'
 
 # verdict CLASS MESSAGE [FILE]: the one line, and around it what a person needs.
 verdict() {

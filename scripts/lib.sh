@@ -32,6 +32,11 @@ knob_names=(BASE KSRC ARCH PAGES SERIES EXTRA DEBUG APPEND ICOUNT TESTS TIMEOUT 
 # repeat_line: the command that does the same again, with every knob that was set.
 repeat_line() {
 	local knob line="make ${GMEM_VERB:-$verb}"
+	# a verb whose parts cannot be repeated alone says what can
+	if [ -n "${GMEM_REPEAT:-}" ]; then
+		echo "$GMEM_REPEAT"
+		return
+	fi
 	for knob in "${knob_names[@]}"; do
 		if [ -n "${GMEM_SET[$knob]:-}" ]; then line+=" $knob=$(printf %q "${GMEM_SET[$knob]}")"; fi
 	done
@@ -193,6 +198,16 @@ git_plain() {
 export_series() {
 	git_plain -C "$1" format-patch -q --zero-commit --no-signature --no-numbered \
 		--no-base --full-index --no-renames --diff-algorithm=myers -o "$3" "$2"
+}
+
+# known_failures: the file that explains what fails on the base, of this kind of kernel
+# or else of the architecture.
+known_failures() {
+	local file
+	for file in "expect/$BASE/$kind/failures" "expect/$BASE/$ARCH/failures" /dev/null; do
+		if [ -e "$file" ]; then break; fi
+	done
+	echo "$file"
 }
 
 # --- long work ---------------------------------------------------------------
@@ -359,6 +374,16 @@ check_qemu() {
 	done
 }
 
+# subject: what a run is about: base, series, architecture, kind of kernel, and what
+# makes it no word on these: other kernel parameters, another tree, edits, mutants, ...
+subject() {
+	local special="$APPEND $ICOUNT $KSRC "
+	if [ "$install" != "$out/install" ]; then special+=$install; fi
+	case ${GMEM_VERB:-$verb} in mutants | bisect) special+=" ${GMEM_VERB:-$verb}" ;; esac
+	special+=$(git_plain -C "$tree" status --porcelain -uno | head -n 1)
+	printf '%s\t' "$BASE" "$branch" "$ARCH" "${kind#"$ARCH"}" "$(tr -s ' ' <<<"$special" | sed 's/^ //; s/ $//')"
+}
+
 # new_run: a fresh folder under results/ for one boot, in $run, with the nonce
 # that only this run's guest can send back, and what it takes to repeat the run.
 new_run() {
@@ -387,7 +412,7 @@ new_run() {
 		git_plain -C "$tree" log -1 --format='tree: %H %s'
 		git_plain -C "$tree" status --porcelain -uno
 	} >"$run/versions"
-	printf '%s\t' "$BASE" "$branch" "$ARCH" "${kind#"$ARCH"}" "${APPEND:-}" >"$run/subject"
+	subject >"$run/subject"
 }
 
 # --- packages ----------------------------------------------------------------
@@ -401,7 +426,7 @@ packages() {
 		ccache busybox-static debian-archive-keyring ca-certificates
 	if [[ $1 = check || $1 = lint ]]; then
 		archs=$(names configs/*.env)
-		echo bats shellcheck shfmt codespell clang
+		echo bats shellcheck shfmt codespell clang chromium
 	fi
 	if [ "$1" = lint ]; then echo sparse python3-sphinx python3-yaml python3-ply python3-git; fi
 	for arch in $archs; do

@@ -10,6 +10,7 @@
 check_knobs
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has nothing to lint"
+[ -z "$DEBUG" ] || die USAGE "lint compiles as every patch must compile; run it without DEBUG"
 lock
 need lint
 sub tree
@@ -227,7 +228,7 @@ done
 if [ -z "$dirs" ]; then echo "htmldocs: the series touches no page"; fi
 
 # codespell, shellcheck, shfmt and what else style.bats checks
-[ -d build/v7.3/flags/x86_64/usr/include ] || BASE=v7.3 SERIES=flags KSRC='' EXTRA='' sub build # has headers to compile against
+[ -d build/v7.3/flags/x86_64/usr/include ] || ARCH=x86_64 PAGES='' BASE=v7.3 SERIES=flags KSRC='' EXTRA='' sub build # has headers to compile against
 step "lint: tests/style.bats" "$logs/style.tap" env GMEM_VERB= bats --tap tests/style.bats ||
 	die TEST "tests/style.bats: $(sed -n 's/^not ok [0-9]* //p' "$logs/style.tap" | paste -sd ';')" "$logs/style.tap"
 echo "style.bats: $(grep -c '^ok ' "$logs/style.tap") checks of the project's own files passed"

@@ -9,6 +9,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 check_knobs
+DEBUG= # sanitizers and KVM_WERROR exclude each other
 set_paths
 
 tree=$1 out=$2 log=$2/make.log

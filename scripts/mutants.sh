@@ -13,6 +13,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 [ -z "$EXTRA" ] || die USAGE "mutants go on top of the example flag; run it without EXTRA"
+[ -z "$DEBUG" ] || die USAGE "mutants are many; run it without DEBUG"
 [ -z "$APPEND" ] || die USAGE "each mutant brings its own kernel command line; run it without APPEND"
 [ -z "${TESTS:-}" ] || die USAGE "each mutant names its own test; run it without TESTS, select with MUTANTS=\"01 17 ...\""
 example_dir=series/example/$BASE

@@ -10,22 +10,26 @@
 check_knobs
 set_paths
 
-# The words that each fault must draw from the kernel. The order matters: after an
-# inversion, and after KASAN's report, lockdep is off.
+# What each fault must draw from the kernel, about this module and no other code. The
+# order matters: after an inversion, and after KASAN's report, lockdep is off.
 faults=(
-	'rcu        WARNING: suspicious RCU usage'
-	'sleep      BUG: sleeping function called from invalid context'
-	'inversion  WARNING: possible circular locking dependency detected'
-	'leak       unreferenced object 0x'
-	'object     ODEBUG: free active'
-	'list       list_del corruption'
-	'shift      UBSAN: shift-out-of-bounds'
-	'oob        BUG: KASAN: slab-out-of-bounds'
+	'rcu        planted\.c:[0-9]+ suspicious rcu_dereference_check\(\) usage'
+	'sleep      BUG: sleeping function called from invalid context at planted\.c'
+	'inversion  at: plant_inversion\+'
+	'leak       comm "insmod"'
+	'object     ODEBUG: free active .* \[planted\]'
+	'list       plant_list\+'
+	'shift      UBSAN: shift-out-of-bounds in planted\.c'
+	'oob        BUG: KASAN: slab-out-of-bounds in plant_oob\+'
 )
-if [ "$DEBUG" = kcsan ]; then faults=('race       BUG: KCSAN: data-race in count'); fi
+if [ "$DEBUG" = kcsan ]; then faults=('race       BUG: KCSAN: data-race in count \[planted\]'); fi
 
 seen=$out/planted.seen
-stamp=$(hash_of "$out/$image" guest/planted.c "$0")
+stamp=$({
+	cat "$out/$image" guest/planted.c guest/init "$0" "configs/$ARCH.env"
+	"$qemu" --version
+	echo "$APPEND $ICOUNT"
+} | sha256sum)
 if [ "$(cat "$seen" 2>/dev/null)" = "$stamp" ]; then
 	say "planted: this kernel was seen to report ${#faults[@]} planted faults"
 	exit 0
@@ -41,16 +45,21 @@ step "planted: building the module" "$out/planted.log" kmake "$tree" "$out" M="$
 new_run
 cp "$out/planted/planted.ko" "$run/job/work/"
 for fault in "${faults[@]}"; do
-	echo "insmod work/planted.ko what=${fault%% *} && rmmod planted || exit"
+	echo "echo planting ${fault%% *} >/dev/kmsg; insmod work/planted.ko what=${fault%% *} && rmmod planted || exit"
 done >"$run/job/run"
 say "planted: ${#faults[@]} faults in ${run#"$top"/}"
 sub boot "$run"
+# fail MESSAGE LOG: with a verdict for the report, too.
+fail() {
+	echo "verdict: FAIL HARNESS: $1" >"$run/verdict"
+	die HARNESS "$1" "$2"
+}
 [[ $(tail -n 1 "$run/status") = "done $(cat "$run/nonce") 0" ]] ||
-	die HARNESS "the kernel did not survive the planted faults, or the module did not load" "$run/console.log"
+	fail "the module did not load, or the kernel did not survive it; the last line of its log: $(grep -a planting "$run/console.log" | tail -n 1)" "$run/console.log"
 for fault in "${faults[@]}"; do
 	read -r name words <<<"$fault"
-	said=$(grep -aFm 1 "$words" "$run/kmsg") ||
-		die HARNESS "this kernel does not report a planted fault ($name): it did not say '$words'" "$run/kmsg"
+	said=$(grep -aEm 1 "$words" "$run/kmsg") ||
+		fail "this kernel does not report a planted fault ($name): its log has no '$words'" "$run/kmsg"
 	note "$name: $said"
 done
 echo "verdict: PASS: the kernel reported all of ${#faults[@]} planted faults" | tee "$run/verdict" >&2

@@ -119,7 +119,7 @@ h3 { font-size: 1rem; margin-bottom: 0; }
 p.pass, p.fail { padding: .3rem; }
 </style></head><body>
 <h1>guest_memfd flags: results</h1>
-<p>A cell is the newest run of that test on that kernel, with a link to its log. What a cell does not show was not run.</p>
+<p>A cell is the newest run of that test on that kernel, with a link to its log; an empty cell was not run. Runs with other kernel parameters, on another tree, with edits, and of wrong versions (mutants) have no cell. "make check" lets kernels panic and programs hang on purpose, to test the bench: those runs are listed below, too.</p>
 HTML
 	rows | html | matrix
 	runs

@@ -12,7 +12,7 @@ setup() {
 @test "riscv64: KVM is compiled after every patch, and nothing of guest_memfd is in it" {
 	local out=build/v7.3/walk/modules-riscv64
 	run make bisect COMPILE=1 ARCH=riscv64
-	expect 0 'verdict: PASS: 12 patches, KVM of each compiled (v7.3, SERIES=flags, riscv64)'
+	expect 0 "verdict: PASS: $(find series/flags/v7.3 -name '0*.patch' | wc -l) patches, KVM of each compiled (v7.3, SERIES=flags, riscv64)"
 	grep -qx CONFIG_KVM=m "$out/.config"
 	refute grep -q GUEST_MEMFD "$out/.config"
 	[ -f "$out/virt/kvm/kvm_main.o" ]
@@ -45,8 +45,13 @@ compile() {
 }
 
 @test "arm64: the build leaves nothing in the tree" {
+	local tree before
+	tree=$(make -s tree-path)
+	before=$(git -C "$tree" ls-files --others)
+	rm -rf build/v7.3/flags/arm64/tools
 	make build
-	[ -z "$(git -C "$(make -s tree-path)" ls-files --others)" ]
+	[ -d build/v7.3/flags/arm64/tools ]
+	[ "$(git -C "$tree" ls-files --others)" = "$before" ]
 }
 
 @test "arm64: exec: a program for x86_64 is refused" {

@@ -9,6 +9,8 @@ setup() {
 	mkdir -p build/v7.3/none/x86_64/install/kselftest build/v7.3/flags/x86_64/install/kselftest fake
 	printf 'kvm:%s\n' a_test b_test c_test >build/v7.3/none/x86_64/install/kselftest/kselftest-list.txt
 	printf 'kvm:%s\n' a_test b_test c_test new_test >build/v7.3/flags/x86_64/install/kselftest/kselftest-list.txt
+	git init -q build/v7.3/flags/linux
+	commit build/v7.3/flags/linux tree --allow-empty
 	printf '#!/bin/sh\n' >scripts/build.sh
 	# the runs come in this order: base-on-base, base-on-series, series-on-series
 	cat >scripts/test.sh <<-'TEST'
@@ -16,6 +18,7 @@ setup() {
 		n=$(ls -d results/run* 2>/dev/null | wc -l)
 		mkdir -p "results/run$n"
 		cp "fake/$n" "results/run$n/results.tsv"
+		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 106 ]; then echo 'verdict: FAIL PANIC: oops'; fi
 		ln -sfn "run$n" results/latest
 		exit "$(cat "fake/rc$n" 2>/dev/null || echo 1)"
 	TEST
@@ -103,6 +106,18 @@ set_result() {
 	[[ $output == *'d_test'*'is in expect/ and not in the suite'* ]]
 }
 
+@test "compare: judged again after expect/ changed, from anywhere" {
+	: >expect/v7.3/x86_64/failures
+	run make compare
+	expect 1 'repeat: make compare'
+	echo 'b_test | fail | b_test.c:10: x == 0x1f | the emulator lacks x' >expect/v7.3/x86_64/failures
+	cd results
+	run ../scripts/differences.sh "$(basename "$PWD"/*compare*)"
+	expect 0 'verdict: PASS'
+	run ../scripts/differences.sh run0
+	expect 2 'is no folder of compare'
+}
+
 @test "compare: flaky on the base: three runs with two outcomes, or it is not" {
 	echo 'a_test | flaky 2 pass 1 fail | | a race in the test itself' >>expect/v7.3/x86_64/failures
 	set_result 1 a_test 'fail a_test exit=254: oops'
@@ -122,6 +137,7 @@ set_result() {
 	echo 106 >fake/rc1
 	run make compare
 	expect 106 ''
+	grep -q 'verdict: base-on-series: FAIL PANIC' results/*compare*/verdict
 }
 
 @test "compare: bad knobs" {

@@ -92,6 +92,8 @@ bats_require_minimum_version 1.5.0
 		refcount_t: underflow; use-after-free.
 		list_add corruption. prev->next should be next
 		unreferenced object 0xffff888004b43a00 (size 256):
+		kmemleak: Kernel memory leak detector disabled
+		WARNING: kmemleak refuses to scan
 		Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000
 	SPLATS
 }

@@ -17,8 +17,16 @@ setup() {
 	# the module, instead of building it
 	# shellcheck disable=SC2016 # the script's own variables
 	sed -i 's#^step "planted: building.*#mkdir -p "$out/planted" \&\& touch "$out/planted/planted.ko" ||#' scripts/planted.sh
-	sed -n '/^faults=(/,/^)/p' scripts/planted.sh | sed -nE "s/^\t'[a-z]+ +(.*)'$/\1/p" >words
-	[ "$(wc -l <words)" -eq 8 ]
+	cat >words <<-'WORDS'
+		planted.c:46 suspicious rcu_dereference_check() usage!
+		BUG: sleeping function called from invalid context at planted.c:54
+		ffffffffa02081e0 (a){+.+.}-{4:4}, at: plant_inversion+0x50/0x6b [planted]
+		  comm "insmod", pid 78, jiffies 4294894531
+		ODEBUG: free active (active state 0) object: 0000000002f392bb object type: timer_list hint: nothing+0x0/0x1 [planted]
+		 plant_list+0x7e/0x9c [planted]
+		UBSAN: shift-out-of-bounds in planted.c:107:12
+		BUG: KASAN: slab-out-of-bounds in plant_oob+0x53/0x62 [planted]
+	WORDS
 	# a guest that says what is in "said"
 	cat >scripts/boot.sh <<-'BOOT'
 		#!/bin/bash
@@ -40,6 +48,19 @@ setup() {
 	expect 0 'verdict: PASS'
 }
 
+@test "planted: reports of the same kind about other code vouch for nothing" {
+	sed 's/planted/kvm/g; s/plant_/kvm_/g; s/insmod/init/' words >said
+	run scripts/planted.sh
+	expect 110 'this kernel does not report a planted fault (rcu)'
+}
+
+@test "planted: other kernel parameters are another kernel" {
+	scripts/planted.sh
+	: >said
+	APPEND=kmemleak=off run scripts/planted.sh
+	expect 110 'this kernel does not report a planted fault'
+}
+
 @test "planted: any one that is missing: no judge" {
 	local n
 	for n in 1 2 3 4 5 6 7 8; do
@@ -51,5 +72,6 @@ setup() {
 
 @test "planted: a module that does not load, a kernel that dies of it" {
 	GUEST_RC=1 run scripts/planted.sh
-	expect 110 'the module did not load'
+	expect 110 'the module did not load, or the kernel did not survive it'
+	grep -q 'verdict: FAIL HARNESS' results/latest/verdict
 }

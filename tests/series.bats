@@ -38,7 +38,7 @@ failures() {
 }
 
 @test "the fix and its test apply and stand alone: nothing else is in them" {
-	[ "$(git -C "$tree" diff --name-only base "$head~10" | paste -sd ' ')" = \
+	[ "$(git -C "$tree" diff --name-only base "$head~$(($(find series/flags/v7.3 -name '0*.patch' | wc -l) - 2))" | paste -sd ' ')" = \
 		'arch/x86/kvm/mmu/mmu.c tools/testing/selftests/kvm/guest_memfd_test.c' ]
 }
 

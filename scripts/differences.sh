@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# differences FOLDER: the verdict on the three results that compare has left in FOLDER
+# (base-on-base.tsv, base-on-series.tsv, series-on-series.tsv) and on what expect/ says
+# of the base. Part of compare; alone, it judges a folder again, after expect/ changed.
+
+folder=$(realpath "${1:?differences.sh takes the folder of one compare}") # before lib.sh changes to the top
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+runs=("$folder"/{base-on-base,base-on-series,series-on-series}.tsv)
+for file in "${runs[@]}"; do
+	[ -f "$file" ] || die USAGE "$folder is no folder of compare: it has no $(basename "$file")"
+done
+[ -f "$folder/subject" ] || die USAGE "$folder is no folder of compare: it has no subject"
+BASE=$(cut -f1 "$folder/subject") branch=$(cut -f2 "$folder/subject")
+ARCH=$(cut -f3 "$folder/subject") kind=$ARCH$(cut -f4 "$folder/subject")
+export GMEM_REPEAT=${GMEM_REPEAT:-scripts/differences.sh $folder}
+known=$(known_failures)
+
+# Differences, one a line: what numbers and addresses a failing line holds does not count.
+awk -F'\t' -v OFS='\t' -v known="$known" '
+	function trim(s) { gsub(/^ +| +$/, "", s); return s }
+	function plain(s) { gsub(/0x[0-9a-f]+/, "N", s); gsub(/[0-9]+/, "N", s); return s }
+	function said(run, name) {
+		if (!((run, name) in result)) return "missing"
+		return result[run, name] (detail[run, name] == "" ? "" : ": " detail[run, name])
+	}
+	BEGIN {
+		while ((getline line < known) > 0) {
+			if (line ~ /^#/ || line == "") continue
+			if (split(line, f, "|") != 4) { print "expect/", line, "needs four fields"; continue }
+			name = trim(f[1]); kind[name] = trim(f[2]); first[name] = trim(f[3])
+			if (kind[name] ~ /^flaky/ ) {
+				n = split(kind[name], w, " "); sum = kinds = 0
+				for (i = 2; i < n; i += 2) { sum += w[i]; kinds += w[i] > 0; outcome[name, w[i + 1]] }
+				if (sum < 3 || kinds < 2) print name, "expect/ calls it flaky with fewer than three runs, or with one outcome only: " kind[name]
+			}
+		}
+	}
+	FNR == 1 { run++ }
+	{ sub(/^case-/, "", $1); result[run, $2] = $1; detail[run, $2] = $3; names[$2] }
+	END {
+		for (name in names) {
+			flaky = name in kind && kind[name] ~ /^flaky/
+			if (flaky) {
+				for (r = 1; r <= 3; r++)
+					if ((r, name) in result && !((name, result[r, name]) in outcome))
+						print name, "flaky, but never seen on the base with: " said(r, name)
+				continue
+			}
+			program = name; sub(/\..*/, "", program)
+			if (program in kind && kind[program] ~ /^flaky/) continue
+			if ((1, name) in result) {
+				bad = result[1, name] == "fail" || result[1, name] == "timeout"
+				if (bad && name == program && !(name in kind)) print name, "fails on the base, and expect/ does not say why: " said(1, name)
+				if (name in kind && result[1, name] != kind[name]) print name, "expect/ says " kind[name] " on the base, and it is " said(1, name)
+				else if (name in kind && !index(detail[1, name], first[name])) print name, "expect/ says its first failing line is \"" first[name] "\", and it is " said(1, name)
+				one = said(1, name); two = said(2, name); three = said(3, name)
+				if (plain(one) != plain(two)) print name, "base: " one, "series: " two
+				if (three == "missing" ? name == program : plain(two) != plain(three))
+					print name, "test of the base: " two, "test of the series: " three
+			} else if (result[3, name] == "fail" || result[3, name] == "timeout") {
+				print name, "new in the series: " said(3, name)
+			}
+		}
+		for (name in kind) if (!(name in names)) print name, "is in expect/ and not in the suite"
+	}' "${runs[@]}" | sort >"$folder/differences"
+
+# Per test, side by side: the three results, and why it failed or was skipped.
+awk -F'\t' '
+	FNR == 1 { run++ }
+	$1 !~ /^case-/ { names[$2]; result[run, $2] = $1; if ($3 != "") why[$2] = $3 }
+	END {
+		for (name in names) {
+			line = sprintf("%-42s", name)
+			for (r = 1; r <= 3; r++) line = line sprintf(" %-8s", ((r, name) in result) ? result[r, name] : "-")
+			print line, why[name]
+		}
+	}' "${runs[@]}" | sort >"$folder/table"
+
+cat "$folder/table"
+if [ -s "$folder/differences" ]; then
+	message="differences ($(wc -l <"$folder/differences")): $(head -n 1 "$folder/differences" | tr '\t' ' ' | cut -c1-200)"
+	echo "verdict: FAIL TEST: $message" >"$folder/verdict"
+	die TEST "$message" "$folder/differences"
+fi
+message="$(wc -l <"$folder/table") tests, no difference between base and series ($BASE, SERIES=$branch, $kind)"
+echo "verdict: PASS: $message" | tee "$folder/verdict"
+note "$folder"
