@@ -12,16 +12,28 @@ dir=${1:-results}
 [ -d "$dir" ] || die USAGE "there is no folder $dir: run something first, for example: make test"
 page=$dir/report.html
 
+# results RUN: its results.tsv. A run that the kernel broke has none; then every test
+# that it was to run has the class of the verdict as its result.
+results() {
+	local class
+	if [ -s "$1/results.tsv" ]; then
+		cat "$1/results.tsv"
+	elif [ -f "$1/required" ]; then
+		class=$(sed -n 's/^verdict: FAIL \([A-Z]*\):.*/\L\1/p' "$1/verdict")
+		sed -n 's/^[^.]*$/&/p' "$1/required" | awk -v class="$class" -v why="$(cat "$1/verdict")" -v OFS='\t' '{ print class, $0, why }'
+	fi
+}
+
 # rows: base, series, architecture and kind, folder, result, test, detail of all
 # selftest runs on kernels without further parameters, oldest first.
 rows() {
 	local run
 	find "$dir" -mindepth 2 -maxdepth 2 -name subject | sort | while read -r run; do
 		run=$(dirname "$run")
-		if [ ! -s "$run/results.tsv" ] || [ ! -f "$run/verdict" ]; then continue; fi
+		if [ ! -f "$run/verdict" ]; then continue; fi
 		awk -F'\t' -v OFS='\t' -v subject="$(cat "$run/subject")" -v folder="$(basename "$run")" '
 			BEGIN { split(subject, s, "\t"); if (s[5] != "") exit }
-			$1 != "broken" { print s[1], s[2], s[3] s[4], folder, $1, $2, $3 }' "$run/results.tsv"
+			$1 != "broken" { print s[1], s[2], s[3] s[4], folder, $1, $2, $3 }' <(results "$run")
 	done
 }
 
@@ -112,7 +124,10 @@ table { border-collapse: collapse; }
 th, td { border: 1px solid #999; padding: .3rem .5rem; text-align: left; font-weight: normal; overflow-wrap: normal; }
 tr:first-child th { vertical-align: bottom; }
 td a { display: block; color: inherit; }
-.pass { background: #dfd; color: #030; } .fail, .timeout { background: #fcc; color: #400; } .skip { background: #eee; color: #333; }
+td[class], p.fail { background: #fcc; color: #400; }
+td.pass, p.pass { background: #dfd; color: #030; }
+td.skip { background: #eee; color: #333; }
+tr th:first-child { position: sticky; left: 0; background: #fff; min-width: 8rem; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; background: #f4f4f4; padding: .4rem; }
 summary, section p a { padding: .4rem 0; margin-right: .8rem; display: inline-block; }
 h3 { font-size: 1rem; margin-bottom: 0; }

@@ -18,7 +18,7 @@ run_folder() {
 	# shellcheck disable=SC2059 # it has tabs
 	printf "$3" >"$results/$1/subject"
 	echo "make test # $2 <&>" >"$results/$1/repeat"
-	"$top/scripts/judge.sh" "$results/$1" >/dev/null 2>&1 || [ $? -eq 1 ]
+	"$top/scripts/judge.sh" "$results/$1" >/dev/null 2>&1 || [ $? -ne 2 ]
 }
 
 # in_browser WIDTH FILE JS-EXPRESSION: its value in the page at that width in pixels. A frame, because
@@ -69,6 +69,13 @@ in_browser() {
 	"$top/scripts/report.sh" "$results"
 	grep -q 'class=fail><a href="20260101-000003-test/results.ktap"' "$page"
 	grep -q 'class=pass><a href="20260101-000001-test/results.ktap"' "$page"
+}
+
+@test "report: a run that the kernel broke shows in the cells of all its tests" {
+	run_folder 20260101-000003-test splat 'v7.3\tflags\tx86_64\t\t\t'
+	[ ! -e "$results/20260101-000003-test/results.tsv" ]
+	"$top/scripts/report.sh" "$results"
+	[ "$(grep -o 'class=splat><a href="20260101-000003-test/results.ktap"' "$page" | wc -l)" -eq "$(wc -l <"$results/20260101-000003-test/required")" ]
 }
 
 @test "report: with other kernel parameters, no cell; nothing run, said so; no folder" {
