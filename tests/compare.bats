@@ -146,3 +146,15 @@ set_result() {
 	run make compare TESTS=a_test
 	expect 2 'compare runs all tests'
 }
+
+@test "the guest's timeout: exit codes, and no child is left that would hold the pipe" {
+	local start=$SECONDS
+	printf '#!/bin/sh\nsleep 60 & sleep 60 & wait\n' >forker
+	chmod +x forker
+	# as the runner calls it
+	run busybox sh guest/timeout --foreground 1 busybox sh guest/timeout 1 ./forker
+	[ "$status" -eq 124 ]
+	[ $((SECONDS - start)) -lt 10 ]
+	run busybox sh guest/timeout --foreground 9 busybox sh guest/timeout 9 sh -c 'exit 7'
+	[ "$status" -eq 7 ]
+}
