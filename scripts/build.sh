@@ -61,7 +61,7 @@ selftests() {
 	# ccache would make the targets in the .d files relative, and make, which knows
 	# them by absolute names, would then miss changed headers
 	unset CCACHE_BASEDIR
-	# abs_objdir: or arm64's generated header would land in the tree
+	mkdir -p "$out/tools" # arm64's generated header goes there, and not into the tree
 	make -C "$tree/tools/testing/selftests" -j"$JOBS" abs_objdir="$out" TARGETS=kvm FORCE_TARGETS=1 ARCH="$selftest_arch" \
 		CROSS_COMPILE="$cross" CC="$cc" O="$out" KBUILD_OUTPUT="$out" KHDR_INCLUDES="-isystem $out/usr/include" EXTRA_CFLAGS=-g0 \
 		LDFLAGS='-static -pthread -no-pie -s' INSTALL_PATH="$install/kselftest" install
