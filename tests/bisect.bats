@@ -37,7 +37,7 @@ broken_middle() {
 	[[ $output =~ 'ok '.*'0001-KVM-guest_memfd-Change-line-10.patch'.*'ok '.*'0002-KVM-guest_memfd-Change-line-20.patch' ]]
 	run make bisect COMPILE=1
 	expect 0 'ok, as before'
-	[ "$(wc -l <"$(find build -path '*/walk/modules/compiled')")" -eq 2 ]
+	[ "$(wc -l <"$(find build -path '*/walk/modules-x86_64/compiled')")" -eq 2 ]
 }
 
 @test "bisect: a patch that a later one mends is named, with the first error; the others are still tried" {
