@@ -9,7 +9,7 @@ setup() {
 	export ARCH=arm64
 }
 
-@test "riscv64: KVM is compiled after every patch, and nothing of guest_memfd is in it" {
+@test "riscv64: KVM is compiled after every patch, and nothing of the flags is in it" {
 	local out=build/v7.3/walk/modules-riscv64
 	run make bisect COMPILE=1 ARCH=riscv64
 	expect 0 "verdict: PASS: $(find series/flags/v7.3 -name '0*.patch' | wc -l) patches, KVM of each compiled (v7.3, SERIES=flags, riscv64)"
@@ -17,7 +17,8 @@ setup() {
 	refute grep -q GUEST_MEMFD "$out/.config"
 	[ -f "$out/virt/kvm/kvm_main.o" ]
 	[ ! -e "$out/virt/kvm/guest_memfd.o" ]
-	refute grep -q gmem <(riscv64-linux-gnu-nm "$out/virt/kvm/kvm_main.o")
+	# a stub that warns if it is ever called is all that is left
+	[ "$(riscv64-linux-gnu-nm "$out/virt/kvm/kvm_main.o" | grep -o 'kvm_gmem_[a-z_]*')" = kvm_gmem_unbind ]
 }
 
 bats_require_minimum_version 1.5.0
