@@ -15,7 +15,7 @@ set_paths
 lock
 need test
 
-# Seconds for one test; the longest that ends takes half of it. Those that expect/ says
+# Seconds for one test; the longest that end take 45. Those that expect/ says
 # do not end must show it on the base, and are stopped after 5 on the series.
 limit=60
 endless=$(sed '/^#/d' "$(known_failures)" | awk -F' *[|] *' '$2 == "timeout" { print $1 }' | paste -sd ' ')
