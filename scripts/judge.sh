@@ -190,9 +190,14 @@ judge_ktap() {
 	[ -n "$(rows pass 2)" ] || verdict SKIP "no test passed" "$ktap"
 }
 
-# excerpt_of PROGRAM: what the runner printed for it.
+# excerpt_of PROGRAM: what the runner printed for it, without the cases that passed.
 excerpt_of() {
-	sed -n "/^# selftests: kvm: $1\$/,/^not ok/p" "$ktap" >"$run/excerpt"
+	sed -n "/^# selftests: kvm: $1\$/,/^not ok/p" "$ktap" | awk '
+		/^# #  RUN/ { held = "" }
+		{ held = held $0 "\n" }
+		/^# ok / { held = "" }
+		/^(# )?not ok / { printf "%s", held; held = "" }
+		END { printf "%s", held }' >"$run/excerpt"
 	echo "$run/excerpt"
 }
 

@@ -56,6 +56,29 @@ bats_require_minimum_version 1.5.0
 	done
 }
 
+@test "a failing test: the excerpt has the case that failed, and no case that passed" {
+	local run=$BATS_TEST_TMPDIR/cases
+	cp -r "$top/tests/golden/one-failing" "$run"
+	cat >"$run/results.ktap" <<-'KTAP'
+		TAP version 13
+		1..1
+		# selftests: kvm: guest_memfd_test
+		# #  RUN           global.good ...
+		# #            OK  global.good
+		# ok 1 global.good
+		# #  RUN           global.bad ...
+		# ==== Test Assertion Failure ====
+		# not ok 2 global.bad
+		# #  RUN           global.fine ...
+		# ok 3 global.fine
+		not ok 1 selftests: kvm: guest_memfd_test # exit=1
+	KTAP
+	judge "$run"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *'Test Assertion Failure'*'not ok 2 global.bad'* ]] || fail "$stderr"
+	[[ $stderr != *global.good* && $stderr != *global.fine* ]] || fail "$stderr"
+}
+
 @test "PASS needs every file of a run" {
 	local file
 	for file in status qemu.rc results.ktap console.log kmsg; do
