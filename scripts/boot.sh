@@ -77,10 +77,14 @@ qemu_line() {
 
 booted() { grep -qs '^boot ' "$run/status"; }
 
-# watch PID: a heartbeat that names what the guest does, and the limit for a
-# kernel that never reaches user space.
+# running: the test that is under way, from the runner's own announcement.
+running() { sed -n 's/^# selftests: kvm: //p' "$run/$(port_file stdout)" | tail -n 1; }
+
+# watch PID: a heartbeat that names what the guest does, and the limits for a kernel
+# that never reaches user space and for a guest that does not stop a test whose time is
+# up (GMEM_TEST_LIMIT), because it hangs itself.
 watch() {
-	local pid=$1 start=$SECONDS beat=0 what
+	local pid=$1 start=$SECONDS beat=0 what='' before='' since=$SECONDS
 	while pause 1 && kill -0 "$pid" 2>/dev/null; do
 		if ! booted && [ $((SECONDS - start)) -ge "$boot_limit" ]; then
 			kill "$pid"
@@ -89,8 +93,13 @@ watch() {
 		beat=$((beat + 1))
 		if [ $((beat % 15)) -ne 0 ]; then continue; fi
 		what='booting'
-		if booted; then
-			what=$(sed -n 's/^# selftests: kvm: //p' "$run/$(port_file stdout)" | tail -n 1)
+		if booted; then what=$(running); fi
+		if [ "$what" != "$before" ]; then
+			before=$what since=$SECONDS
+		elif [ -n "${GMEM_TEST_LIMIT:-}" ] && [ $((SECONDS - since)) -ge $((GMEM_TEST_LIMIT + 60)) ]; then
+			touch "$run/hung"
+			kill "$pid"
+			return
 		fi
 		note "$((SECONDS - start)) s: ${what:-running}"
 	done

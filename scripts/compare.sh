@@ -37,23 +37,37 @@ subject >"$folder/subject"
 programs() { sed -n 's/^kvm://p' "$1/kselftest/kselftest-list.txt" | sort | paste -sd ' '; }
 
 # suite NAME INSTALL KNOB=VALUE...: all programs of INSTALL on one kernel. What they
-# say is compared below; that the kernel survived it is required.
+# say is compared below; that the kernel survived it is required. Where a test hangs the
+# whole guest, which the emulator may be to blame for, that is its result, and the tests
+# after it get a guest of their own.
 suite() {
-	local rc=0 log=$folder/$1.log
-	step "compare: $1" "$log" env GMEM_BUILT=1 GMEM_INSTALL="$2" GMEM_TEST_LIMIT="$limit" \
-		TESTS="$(programs "$2")" TIMEOUT="${GMEM_SET[TIMEOUT]:-3600}" GMEM_VERB=compare "${@:3}" \
-		setpriv --pdeathsig TERM "$top/scripts/test.sh" || rc=$?
-	case $rc in
-	0 | "${exit_codes[TEST]}" | "${exit_codes[SKIP]}") ;;
-	*)
-		sed -n 's/^verdict: //p' "$log" | sed "s/^/verdict: $1: /" >"$folder/verdict"
-		tail -n 40 "$log" >&2
-		explained=1
-		exit "$rc"
-		;;
-	esac
-	ln -s "../$(readlink results/latest)" "$folder/$1"
-	awk -F'\t' '$1 != "broken"' results/latest/results.tsv >"$folder/$1.tsv"
+	local rc log tests part=0 hung
+	tests=$(programs "$2")
+	while [ -n "$tests" ]; do
+		rc=0 part=$((part + 1)) log=$folder/$1.$part.log
+		step "compare: $1" "$log" env GMEM_BUILT=1 GMEM_INSTALL="$2" GMEM_TEST_LIMIT="$limit" \
+			TESTS="$tests" TIMEOUT="${GMEM_SET[TIMEOUT]:-3600}" GMEM_VERB=compare "${@:3}" \
+			setpriv --pdeathsig TERM "$top/scripts/test.sh" || rc=$?
+		if [ "$rc" -eq "${exit_codes[HANG]}" ] && [ -f results/latest/hung ]; then
+			hung=$(sed -n 's/^# selftests: kvm: //p' results/latest/results.ktap | tail -n 1)
+			note "the guest hung in $hung; the tests after it run in a new one"
+			printf 'hang\t%s\tthe guest hung\n' "$hung" >>results/latest/results.tsv
+			# the names between spaces, so that the test's own can be cut at
+			tests=" $tests " tests=${tests#*" $hung "} tests=${tests% }
+		else
+			case $rc in
+			0 | "${exit_codes[TEST]}" | "${exit_codes[SKIP]}") tests= ;;
+			*)
+				sed -n 's/^verdict: //p' "$log" | sed "s/^/verdict: $1: /" >"$folder/verdict"
+				tail -n 40 "$log" >&2
+				explained=1
+				exit "$rc"
+				;;
+			esac
+		fi
+		ln -s "../$(readlink results/latest)" "$folder/$1.$part"
+		awk -F'\t' '$1 != "broken"' results/latest/results.tsv >>"$folder/$1.tsv"
+	done
 	note "$(awk -F'\t' '$1 !~ /^case-/ { n[$1]++ } END { for (r in n) printf "%s %d  ", r, n[r] }' "$folder/$1.tsv")"
 }
 suite base-on-base "$base_install" SERIES=none EXTRA=

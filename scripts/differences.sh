@@ -53,7 +53,7 @@ awk -F'\t' -v OFS='\t' -v known="$known" '
 			program = name; sub(/\..*/, "", program)
 			if (program in kind && kind[program] ~ /^flaky/) continue
 			if ((1, name) in result) {
-				bad = result[1, name] == "fail" || result[1, name] == "timeout"
+				bad = result[1, name] ~ /^(fail|timeout|hang)$/
 				if (bad && name == program && !(name in kind)) print name, "fails on the base, and expect/ does not say why: " said(1, name)
 				if (name in kind && result[1, name] != kind[name]) print name, "expect/ says " kind[name] " on the base, and it is " said(1, name)
 				else if (name in kind && !index(detail[1, name], first[name])) print name, "expect/ says its first failing line is \"" first[name] "\", and it is " said(1, name)
@@ -61,7 +61,7 @@ awk -F'\t' -v OFS='\t' -v known="$known" '
 				if (plain(one) != plain(two)) print name, "base: " one, "series: " two
 				if (three == "missing" ? name == program : plain(two) != plain(three))
 					print name, "test of the base: " two, "test of the series: " three
-			} else if (result[3, name] == "fail" || result[3, name] == "timeout") {
+			} else if (result[3, name] ~ /^(fail|timeout|hang)$/) {
 				print name, "new in the series: " said(3, name)
 			}
 		}

@@ -133,6 +133,10 @@ judge_guest() {
 		if grep -qs '^boot ' "$run/status"; then verdict HARNESS "the nonce in status is another run's"; fi
 		verdict BOOT "the kernel did not reach user space" "$console"
 	fi
+	if [ -f "$run/hung" ]; then
+		parse_ktap # for compare: what came before
+		verdict HANG "the guest did not stop a test whose time was up$(running)" "$(last_output)"
+	fi
 	if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
 		verdict HANG "time is up (TIMEOUT=$TIMEOUT s)$(running)" "$(last_output)"
 	fi

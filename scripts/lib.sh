@@ -131,7 +131,7 @@ ksrc_head() {
 # set_paths: everything that the knobs decide, in one place.
 # shellcheck disable=SC2034 # for the scripts that source this
 set_paths() {
-	local key=$BASE patch
+	local key=$BASE patch fragment
 	# shellcheck source=../bases/v7.3.env
 	. "bases/$BASE.env"
 	# shellcheck source=../configs/x86_64.env
@@ -159,6 +159,10 @@ set_paths() {
 	# kernel build, kselftest install: a folder for each kind of kernel
 	kind=$ARCH
 	fragments=(configs/common.config "configs/$ARCH.config")
+	# what one base has and the other lacks
+	for fragment in "configs/$BASE.config" "configs/$BASE-$ARCH.config"; do
+		if [ -e "$fragment" ]; then fragments+=("$fragment"); fi
+	done
 	if [ "$PAGES" != 4k ]; then
 		kind+=-$PAGES
 		fragments+=("configs/$ARCH-$PAGES.config")

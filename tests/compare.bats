@@ -18,7 +18,12 @@ setup() {
 		n=$(ls -d results/run* 2>/dev/null | wc -l)
 		mkdir -p "results/run$n"
 		cp "fake/$n" "results/run$n/results.tsv"
+		echo "$TESTS" >"results/run$n/tests"
 		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 106 ]; then echo 'verdict: FAIL PANIC: oops'; fi
+		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 107 ]; then
+			touch "results/run$n/hung"
+			echo '# selftests: kvm: b_test' >"results/run$n/results.ktap"
+		fi
 		ln -sfn "run$n" results/latest
 		exit "$(cat "fake/rc$n" 2>/dev/null || echo 1)"
 	TEST
@@ -138,6 +143,24 @@ set_result() {
 	run make compare
 	expect 106 ''
 	grep -q 'verdict: base-on-series: FAIL PANIC' results/*compare*/verdict
+}
+
+@test "compare: a test that hangs the guest: that is its result, and a new guest runs the rest" {
+	local n
+	for n in 0 2 4; do
+		tsv "$n" 'pass a_test' 'broken plan'
+		echo 107 >"fake/rc$n"
+		tsv $((n + 1)) 'skip c_test no SEV'
+	done
+	tsv_add 5 'pass new_test'
+	run make compare
+	expect 1 'b_test expect/ says fail on the base, and it is hang: the guest hung'
+	[ "$(cat results/run1/tests)" = c_test ]
+	[ "$(cat results/run5/tests)" = 'c_test new_test' ]
+	echo 'b_test | hang | the guest hung | the emulator' >expect/v7.3/x86_64/failures
+	run scripts/differences.sh results/*-compare-*
+	expect 0 'verdict: PASS: 4 tests, no difference'
+	[[ $output == *'b_test'*'hang     hang     hang'* ]]
 }
 
 @test "compare: bad knobs" {

@@ -56,6 +56,17 @@ bats_require_minimum_version 1.5.0
 	done
 }
 
+@test "a guest that hangs: what came before it is known" {
+	local run=$BATS_TEST_TMPDIR/hung
+	cp -r "$top/tests/golden/one-failing" "$run"
+	sed -i '/^# selftests: kvm: set_memory_region_test/q' "$run/results.ktap"
+	echo 143 >"$run/qemu.rc"
+	touch "$run/hung"
+	judge "$run"
+	expect 107 'did not stop a test whose time was up in set_memory_region_test'
+	grep -q "^fail	guest_memfd_test" "$BATS_TEST_TMPDIR/run/results.tsv"
+}
+
 @test "a failing test: the excerpt has the case that failed, and no case that passed" {
 	local run=$BATS_TEST_TMPDIR/cases
 	cp -r "$top/tests/golden/one-failing" "$run"
