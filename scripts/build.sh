@@ -76,7 +76,7 @@ step "build: KVM selftests" "$out/selftests.log" selftests ||
 abi_test=$tree/tools/testing/selftests/kvm/guest_memfd_flags_test.c
 if [ -n "$cc32" ] && [ -f "$abi_test" ]; then
 	"$cc32" -static -s -O2 -Wall -Wextra -Werror -D_GNU_SOURCE= -isystem "$out/usr/include" \
-		-I "$tree/tools/testing/selftests" -o "$install/kselftest/kvm/guest_memfd_flags_test_32" \
+		-isystem "$tree/tools/testing/selftests" -o "$install/kselftest/kvm/guest_memfd_flags_test_32" \
 		"$abi_test" >"$out/selftests32.log" 2>&1 ||
 		die BUILD "$(compiler_error "$out/selftests32.log" "$tree")" "$out/selftests32.log"
 	echo kvm:guest_memfd_flags_test_32 >>"$install/kselftest/kselftest-list.txt"
