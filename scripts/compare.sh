@@ -38,10 +38,10 @@ programs() { sed -n 's/^kvm://p' "$1/kselftest/kselftest-list.txt" | sort | past
 
 # suite NAME INSTALL KNOB=VALUE...: all programs of INSTALL on one kernel. What they
 # say is compared below; that the kernel survived it is required. Where a test hangs the
-# whole guest, which the emulator may be to blame for, that is its result, and the tests
-# after it get a guest of their own.
+# whole guest, which the emulator may be to blame for, it gets a second guest, together
+# with the tests after it; if it hangs that, too, that is its result.
 suite() {
-	local rc log tests part=0 hung
+	local rc log tests part=0 hung before=
 	tests=$(programs "$2")
 	while [ -n "$tests" ]; do
 		rc=0 part=$((part + 1)) log=$folder/$1.$part.log
@@ -50,10 +50,15 @@ suite() {
 			setpriv --pdeathsig TERM "$top/scripts/test.sh" || rc=$?
 		if [ "$rc" -eq "${exit_codes[HANG]}" ] && [ -f results/latest/hung ]; then
 			hung=$(sed -n 's/^# selftests: kvm: //p' results/latest/results.ktap | tail -n 1)
-			note "the guest hung in $hung; the tests after it run in a new one"
-			printf 'hang\t%s\tthe guest hung\n' "$hung" >>results/latest/results.tsv
+			note "the guest hung in $hung; a new one goes on from there"
+			echo "$1: $hung" >>"$folder/hangs"
 			# the names between spaces, so that the test's own can be cut at
 			tests=" $tests " tests=${tests#*" $hung "} tests=${tests% }
+			if [ "$hung" = "$before" ]; then
+				printf '%s\t%s\t%s\n' hang "$hung" 'the guest hung, twice' >>results/latest/results.tsv
+			else
+				tests="$hung $tests" tests=${tests% } before=$hung
+			fi
 		else
 			case $rc in
 			0 | "${exit_codes[TEST]}" | "${exit_codes[SKIP]}") tests= ;;

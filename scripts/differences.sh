@@ -86,6 +86,8 @@ if [ -s "$folder/differences" ]; then
 	echo "verdict: FAIL TEST: $message" >"$folder/verdict"
 	die TEST "$message" "$folder/differences"
 fi
+# a guest that hung once and not again: no difference, and not for forgetting
+if [ -s "$folder/hangs" ]; then note "the guest hung in: $(sort "$folder/hangs" | uniq -c | sed 's/^ *//' | paste -sd ';' | sed 's/;/; /g')"; fi
 message="$(wc -l <"$folder/table") tests, no difference between base and series ($BASE, SERIES=$branch, $kind)"
 echo "verdict: PASS: $message" | tee "$folder/verdict"
 note "$folder"

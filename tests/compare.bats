@@ -145,18 +145,29 @@ set_result() {
 	grep -q 'verdict: base-on-series: FAIL PANIC' results/*compare*/verdict
 }
 
-@test "compare: a test that hangs the guest: that is its result, and a new guest runs the rest" {
-	local n
-	for n in 0 2 4; do
-		tsv "$n" 'pass a_test' 'broken plan'
-		echo 107 >"fake/rc$n"
-		tsv $((n + 1)) 'skip c_test no SEV'
-	done
-	tsv_add 5 'pass new_test'
+@test "compare: a test that hangs the guest once: a new guest goes on from there, and it is said" {
+	tsv 3 'fail b_test exit=254: Test Assertion Failure / b_test.c:10: x == 0x1f' 'skip c_test no SEV' 'pass new_test'
+	tsv 2 'pass a_test' 'broken plan'
+	echo 107 >fake/rc2
 	run make compare
-	expect 1 'b_test expect/ says fail on the base, and it is hang: the guest hung'
-	[ "$(cat results/run1/tests)" = c_test ]
-	[ "$(cat results/run5/tests)" = 'c_test new_test' ]
+	expect 0 'verdict: PASS: 4 tests, no difference'
+	[[ $output == *'the guest hung in: 1 series-on-series: b_test'* ]]
+	[ "$(cat results/run3/tests)" = 'b_test c_test new_test' ]
+}
+
+@test "compare: a test that hangs the guest twice: that is its result, and a new guest runs the rest" {
+	local n
+	for n in 0 3 6; do
+		tsv "$n" 'pass a_test' 'broken plan'
+		tsv $((n + 1)) 'broken plan'
+		echo 107 | tee "fake/rc$n" >"fake/rc$((n + 1))"
+		tsv $((n + 2)) 'skip c_test no SEV'
+	done
+	tsv_add 8 'pass new_test'
+	run make compare
+	expect 1 'b_test expect/ says fail on the base, and it is hang: the guest hung, twice'
+	[ "$(cat results/run1/tests)" = 'b_test c_test' ]
+	[ "$(cat results/run8/tests)" = 'c_test new_test' ]
 	echo 'b_test | hang | the guest hung | the emulator' >expect/v7.3/x86_64/failures
 	run scripts/differences.sh results/*-compare-*
 	expect 0 'verdict: PASS: 4 tests, no difference'

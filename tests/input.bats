@@ -45,7 +45,7 @@ stub() {
 
 @test "unknown BASE, ARCH, SERIES" {
 	run make run BASE=v1.0
-	expect 2 "unknown BASE 'v1.0'; known: v7.3"
+	expect 2 "unknown BASE 'v1.0'; known: v6.12 v7.3"
 	run make run ARCH=vax
 	expect 2 "unknown ARCH 'vax'; known: arm64 riscv64 x86_64"
 	run make run SERIES=no-such
