@@ -15,6 +15,12 @@ VERBS := run check compare report lint bisect mutants export test exec shell tre
 unknown := $(filter-out help $(VERBS),$(MAKECMDGOALS))
 $(if $(unknown),$(error no verb '$(firstword $(unknown))'; 'make help' lists the verbs))
 
+# A knob that does not exist would be ignored, and something else be tested.
+knobs := JOBS $(shell sed -n 's/^knob_names=(\(.*\))/\1/p' scripts/lib.sh)
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+unknown := $(filter-out $(knobs) -% MAKE%,$(given))
+$(if $(unknown),$(error no knob '$(firstword $(unknown))'; known: $(knobs)))
+
 # make exits 2 whatever a recipe returns. This plugin lets it exit with the code
 # of the verb; without a compiler (a machine before "make setup") 2 stays.
 # "exit_as_verb" comes from it.

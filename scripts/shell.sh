@@ -8,6 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 check_knobs
 set_paths
+[ -t 0 ] || die USAGE "shell needs a terminal; 'make exec' runs a program without one"
 lock
 need run
 sub build

@@ -53,6 +53,18 @@ stub() {
 	[ ! -e build/v7.3 ]
 }
 
+@test "a knob that does not exist" {
+	run make run TSTS=guest_memfd_test
+	expect 2 "no knob 'TSTS'; known: "
+	run make run DEBG=1 BASE=v7.3
+	expect 2 "no knob 'DEBG'; known: "
+}
+
+@test "shell without a terminal" {
+	run make shell </dev/null
+	expect 2 "shell needs a terminal; 'make exec' runs a program without one"
+}
+
 @test "numbers that are none" {
 	run make run JOBS=many
 	expect 2 "JOBS='many'"
