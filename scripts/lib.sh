@@ -109,7 +109,7 @@ check_knobs() {
 		die USAGE "unknown PAGES '$PAGES' for $ARCH; known: 4k $(names "configs/$ARCH"-*.config | sed "s/$ARCH-//g")"
 	case $DEBUG in '' | 1 | kcsan) ;; *) die USAGE "DEBUG='$DEBUG' is neither 1 (sanitizers) nor kcsan (data races) nor empty" ;; esac
 	[ "$SERIES" != example ] ||
-		die USAGE "series/example goes on top of a series: EXTRA=$(find series/example -name '0001-*.patch' | head -n 1)"
+		die USAGE "series/example goes on top of a series: EXTRA=$(echo "series/example/$BASE/"0001-*.patch)"
 	[ "$SERIES" = none ] || [ -d "series/$SERIES/$BASE" ] ||
 		die USAGE "unknown SERIES '$SERIES' for $BASE; known: $(find series -mindepth 2 -maxdepth 2 -name "$BASE" -printf '%P\n' | cut -d/ -f1 | grep -vx example | sort | paste -sd ' ') none"
 	[[ $JOBS =~ ^[1-9][0-9]*$ ]] || die USAGE "JOBS='$JOBS' is not a positive number"
