@@ -24,9 +24,14 @@ EXTRA=$(find "series/example/$BASE" -maxdepth 1 -name '0001-*.patch') sub build
 
 # part VERB: a verb of its own that counts as one test.
 parts_passed=0 parts_failed=0
+broken=() # what failed, and stands neither in $log nor in a run's results
+part_failed() {
+	parts_failed=$((parts_failed + 1))
+	broken+=("$1")
+}
 part() {
 	say "check: $* ($ARCH)"
-	if GMEM_VERB='' sub_rc "$1"; then parts_passed=$((parts_passed + 1)); else parts_failed=$((parts_failed + 1)); fi
+	if GMEM_VERB='' sub_rc "$1"; then parts_passed=$((parts_passed + 1)); else part_failed "$1 ($ARCH)"; fi
 }
 part lint
 COMPILE=1 part bisect
@@ -47,14 +52,14 @@ selftests() {
 	say "check: selftests ($ARCH)"
 	before=$(readlink results/latest || echo none)
 	GMEM_VERB='' sub_rc test || rc=$?
-	if [ "$(readlink results/latest || echo none)" != "$before" ] && [ -f results/latest/results.tsv ]; then
-		tsvs+=("$(readlink -f results/latest)/results.tsv")
-	else
-		parts_failed=$((parts_failed + 1))
+	if [ "$(readlink results/latest || echo none)" = "$before" ] || [ ! -f results/latest/results.tsv ]; then
+		part_failed "test ($ARCH), without results"
+		return
 	fi
+	tsvs+=("$(readlink -f results/latest)/results.tsv")
 	# a kernel that broke under tests that passed is a failure that no line of theirs counts
 	if [ "$rc" -ne 0 ] && [ "$(count '^(fail|timeout|broken)\t' "${tsvs[-1]}")" -eq 0 ]; then
-		parts_failed=$((parts_failed + 1))
+		part_failed "test ($ARCH): $(cat results/latest/verdict)"
 	fi
 }
 
@@ -73,6 +78,12 @@ if [ "$bats_rc" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 planned=$(sed -n 's/^1\.\.//p' "$log")
 if [ "$(count '^(not )?ok ' "$log")" != "$planned" ]; then failed=$((failed + 1)); fi
 
+# Said once more, because what failed may stand far above.
+{
+	if [ ${#broken[@]} -gt 0 ]; then printf '%s\n' "${broken[@]}"; fi
+	sed -n 's/^not ok [0-9]* //p' "$log"
+	awk -F'\t' '/^(fail|timeout|broken)\t/ { print $2 ": " $3 }' "${tsvs[@]}"
+} | sed 's/^/    failed: /' >&2
 echo "$passed passed, $failed failed, $skipped skipped"
 explained=1 # by the line above
 [ "$failed" -eq 0 ] || exit "${exit_codes[TEST]}"
