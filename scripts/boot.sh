@@ -23,6 +23,7 @@ pack() {
 	cp "$busybox" "$root/bin/busybox"
 	cp guest/init "$root/init"
 	cp guest/timeout "$root/usr/bin/timeout"
+	pack_modules
 	echo "NONCE=$nonce" >"$run/job/env"
 	(cd "$root" && find . | cpio -o -H newc --quiet -R 0:0) >"$run/initrd"
 	(cd "$run" && find job | cpio -o -H newc --quiet -R 0:0) >>"$run/initrd"
@@ -33,6 +34,18 @@ pack() {
 		(cd "$install" && cpio -o -H newc --quiet -R 0:0 <"$run/kselftest.list") >>"$run/initrd"
 	fi
 	rm -rf "$root" "$run/extra-root"
+}
+
+# pack_modules: KVM where it is a module (CONFIG=configs/variants/modules.config), named
+# in the order in which the guest loads them.
+pack_modules() {
+	local module number=0
+	if ! grep -qx CONFIG_KVM=m "$out/.config"; then return; fi
+	mkdir -p "$root/modules"
+	for module in "${kvm_modules[@]}"; do
+		number=$((number + 1))
+		cp "$out/$module" "$root/modules/$number-$(basename "$module")"
+	done
 }
 
 # port_file PORT: the file in RUN that a port's output goes to. What selftests

@@ -39,15 +39,15 @@ configure() {
 		# an option that is not offered at all is off, too
 		if [[ $line == '#'* ]] && ! grep -q "^$option=" "$out/.config"; then continue; fi
 		die BUILD "'$line' (configs/) did not stick: $(grep -w "$option" "$out/.config" || echo "$option depends on something that is off")"
-	done < <(cat "${fragments[@]}")
+	done < <(wanted)
 	echo "$stamp" >"$out/config.stamp"
 }
 
 configure
 # A part of the kernel is all that some callers want.
 targets=("$image_target" headers)
-# modules: there are none, but what guest/planted.c needs to link comes with them
-if [ -n "$DEBUG" ]; then targets+=(modules); fi
+# with DEBUG there are none, but what guest/planted.c needs to link comes with them
+if grep -qx CONFIG_MODULES=y "$out/.config"; then targets+=(modules); fi
 case ${KERNEL_ONLY:-} in '' | 1) ;; *) targets=("$KERNEL_ONLY") ;; esac
 # The log is kept whole; a heartbeat shows its last line.
 step "build: kernel ($branch, $kind, $JOBS jobs)" "$out/kernel.log" kmake "$tree" "$out" "${targets[@]}" ||

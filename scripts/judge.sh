@@ -208,7 +208,8 @@ excerpt_of() {
 judge_guest
 if [ -f "$run/required" ]; then
 	judge_ktap
-	verdict PASS "$(rows pass 2 | wc -l) passed, 0 failed, $(rows skip 2 | wc -l) skipped"
+	cases=$(rows case-pass 2 | wc -l)
+	verdict PASS "$(rows pass 2 | wc -l) passed, 0 failed, $(rows skip 2 | wc -l) skipped$([ "$cases" -eq 0 ] || echo "; cases in them: $cases passed, $(rows case-skip 2 | wc -l) skipped")"
 fi
 
 # run and exec: the program's exit code is the result, and for exec ours.

@@ -27,7 +27,7 @@ declare -A exit_codes=(
 say() { printf '==> %s\n' "$*" >&2; }
 note() { printf '    %s\n' "$*" >&2; }
 
-knob_names=(BASE KSRC ARCH PAGES SERIES EXTRA DEBUG APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE MUTANTS V FROM)
+knob_names=(BASE KSRC ARCH PAGES SERIES EXTRA DEBUG CONFIG APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE MUTANTS V FROM)
 
 # repeat_line: the command that does the same again, with every knob that was set.
 repeat_line() {
@@ -83,6 +83,7 @@ SERIES=${SERIES:-flags}
 KSRC=${KSRC:-}
 EXTRA=${EXTRA:-}
 DEBUG=${DEBUG:-}
+CONFIG=${CONFIG:-}
 APPEND=${APPEND:-}
 ICOUNT=${ICOUNT:-}
 JOBS=${JOBS:-$(nproc)}
@@ -100,7 +101,7 @@ names() {
 
 # Bad knobs are answered here, before anything is touched.
 check_knobs() {
-	local patch
+	local patch fragment
 	# the kernel's build takes no space or colon in a path, QEMU's options no comma
 	[[ $top != *[[:space:]:,]* ]] || die USAGE "the path of this checkout has a space, colon or comma: $top; move it"
 	[ -f "bases/$BASE.env" ] || die USAGE "unknown BASE '$BASE'; known: $(names bases/*.env)"
@@ -118,6 +119,9 @@ check_knobs() {
 	[[ -z ${COMPILE:-} || $COMPILE = 1 ]] || die USAGE "COMPILE='$COMPILE' is neither 1 nor empty"
 	for patch in $EXTRA; do
 		[ -f "$patch" ] || die USAGE "EXTRA names '$patch', which is no file"
+	done
+	for fragment in $CONFIG; do
+		[ -f "$fragment" ] || die USAGE "CONFIG names '$fragment', which is no file; configs/variants has some"
 	done
 	[ -z "$KSRC" ] || [ -d "$KSRC" ] || die USAGE "KSRC='$KSRC' is no directory"
 }
@@ -139,6 +143,9 @@ set_paths() {
 	case ${compile_only:-}$verb in
 	1bisect | 1modules | 1tree | 1fetch) ;;
 	1*) die USAGE "ARCH=$ARCH is only compiled, by 'make bisect COMPILE=1 ARCH=$ARCH'; it has no guest_memfd to test" ;;
+	esac
+	case ${no_selftests:-}$verb in
+	1test | 1compare | 1mutants) die USAGE "ARCH=$ARCH has no KVM selftests, which are 64-bit programs; it has run, exec, and bisect COMPILE=1" ;;
 	esac
 
 	if [ -n "$KSRC" ]; then
@@ -171,6 +178,10 @@ set_paths() {
 	1) kind+=-debug fragments+=(configs/debug.config) ;;
 	kcsan) kind+=-kcsan fragments+=(configs/kcsan.config) ;;
 	esac
+	for fragment in $CONFIG; do
+		kind+=-$(basename "$fragment" .config)
+		fragments+=("$fragment")
+	done
 	out=$tree_dir/$kind
 	install=${GMEM_INSTALL:-$out/install} # compare brings another build's programs
 	cache=${XDG_CACHE_HOME:-${HOME:-$top/build}/.cache}/kvm-gmem-flags
@@ -346,11 +357,19 @@ kmake() {
 	make -C "$1" O="$2" ARCH="$kernel_arch" CROSS_COMPILE="$cross" CC="$cc" HOSTCC="$hostcc" -j"$JOBS" "${@:3}"
 }
 
+# wanted: the lines of all fragments, without those that a later fragment overrides.
+wanted() {
+	awk '/^CONFIG_/ { option = $1; sub(/=.*/, "", option) } /^# CONFIG_.* is not set$/ { option = $2 }
+		/^(# )?CONFIG_/ { line[option] = $0 }
+		END { for (option in line) print line[option] }' "${fragments[@]}" | sort
+}
+
 # kconfig TREE: everything off, then what the bench's kernel has, on stdout.
 kconfig() {
 	local tiny=$1/arch/$selftest_arch/configs/tiny.config
 	if [ ! -f "$tiny" ]; then tiny=; fi
-	cat "$1/kernel/configs/tiny.config" ${tiny:+"$tiny"} "${fragments[@]}"
+	cat "$1/kernel/configs/tiny.config" ${tiny:+"$tiny"}
+	wanted
 }
 
 # compiler_error LOG TREE: what the compiler said first; the rest often follows from it.

@@ -10,6 +10,16 @@
 check_knobs
 set_paths
 lock
+
+# A name that no source has is refused before minutes of building; below, the list of
+# what was installed decides.
+if [ -n "${TESTS:-}" ] && [ -z "${GMEM_INSTALL:-}" ]; then
+	sub tree
+	for test in $TESTS; do
+		find "$tree/tools/testing/selftests/kvm" \( -name "${test%_32}.c" -o -name "$test.sh" \) | grep -q . ||
+			die USAGE "TESTS names '$test', which is no KVM selftest of $branch; they are in tools/testing/selftests/kvm of its tree"
+	done
+fi
 # mutants builds by itself
 if [ -z "${GMEM_BUILT:-}" ]; then sub build; fi
 

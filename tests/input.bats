@@ -47,10 +47,19 @@ stub() {
 	run make run BASE=v1.0
 	expect 2 "unknown BASE 'v1.0'; known: v6.12 v7.3"
 	run make run ARCH=vax
-	expect 2 "unknown ARCH 'vax'; known: arm64 riscv64 x86_64"
+	expect 2 "unknown ARCH 'vax'; known: arm64 i386 riscv64 x86_64"
 	run make run SERIES=no-such
 	expect 2 "unknown SERIES 'no-such' for v7.3; known: flags none"
 	[ ! -e build/v7.3 ]
+}
+
+@test "a test that nobody knows is refused before anything is built" {
+	tiny_kernel
+	mkdir -p "$ksrc/tools/testing/selftests/kvm"
+	touch "$ksrc/tools/testing/selftests/kvm/guest_memfd_test.c"
+	run make test TESTS='guest_memfd_test no_such_test'
+	expect 2 "TESTS names 'no_such_test', which is no KVM selftest of demo"
+	[[ $output != *'build: '* ]]
 }
 
 @test "a knob that does not exist" {

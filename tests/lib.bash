@@ -6,7 +6,7 @@ top=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 
 # The verb that runs bats must not leak into the verbs that bats runs.
 unset GMEM_VERB MAKEFLAGS MAKELEVEL MFLAGS
-unset BASE ARCH PAGES SERIES EXTRA DEBUG KSRC APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC JOBS COMPILE MUTANTS V FROM
+unset BASE ARCH PAGES SERIES EXTRA DEBUG CONFIG KSRC APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC JOBS COMPILE MUTANTS V FROM
 
 # project: a copy of the checkout without its build, for tests that change it.
 project() {
