@@ -7,6 +7,7 @@
  * A line for each operation and kind of memory: median, minimum and maximum of
  * the repetitions, per file or per page.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
