@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # check: all that CI checks: lint, every patch compiled for itself, the harness's own
-# tests (tests/*.bats), then the selftests on the series, on both architectures. The
-# last line counts all. The long forms ("make bisect", "mutants", "compare", "test
+# tests (tests/*.bats), then the selftests on the series, on both architectures. With
+# BASE=v6.12, what holds for that base, on x86_64: lint, every patch, tests/v6.12.bats,
+# the selftests. The last line counts all. The long forms ("make bisect", "mutants", "compare", "test
 # DEBUG=1") are verbs of their own.
 
 # shellcheck source=lib.sh
@@ -15,12 +16,24 @@ set_paths
 	die USAGE "check is about the series as it is, on x86_64 and arm64; run it without ARCH, PAGES, DEBUG, KSRC, EXTRA, APPEND, ICOUNT and TESTS"
 need lint
 
+# The architectures that have selftests to pass on this base.
+read -ra archs <<<"$(names "expect/$BASE"/*)"
+# The tests of the harness are about v7.3, those of another base carry its name; lint
+# has run style.bats.
+# without: an architecture that has KVM and no guest_memfd there.
+if [ "$BASE" = v7.3 ]; then
+	without=riscv64
+	mapfile -t bats_files < <(find tests -maxdepth 1 -name '*.bats' ! -name style.bats ! -name 'v*.bats' | sort)
+else
+	without=i386
+	bats_files=("tests/$BASE.bats")
+fi
+
 # No lock here: each verb that a test calls takes it. Built before the tests, so
 # that a build that takes minutes shows its progress.
-sub build
-ARCH=arm64 sub build
+for arch in "${archs[@]}"; do ARCH=$arch sub build; done
 SERIES=none sub build
-EXTRA=$(find "series/example/$BASE" -maxdepth 1 -name '0001-*.patch') sub build
+if [ "$BASE" = v7.3 ]; then EXTRA=$(find "series/example/$BASE" -maxdepth 1 -name '0001-*.patch') sub build; fi
 
 # part VERB: a verb of its own that counts as one test.
 parts_passed=0 parts_failed=0
@@ -35,12 +48,10 @@ part() {
 }
 part lint
 COMPILE=1 part bisect
-COMPILE=1 ARCH=riscv64 part bisect # has KVM, and no guest_memfd
+COMPILE=1 ARCH=$without part bisect
 
 log=build/check.tap
-# lint has run style.bats
-mapfile -t bats_files < <(find tests -maxdepth 1 -name '*.bats' ! -name style.bats | sort)
-say "check: tests/*.bats"
+say "check: ${bats_files[*]}"
 bats_rc=0
 # each boot has its own limit (TIMEOUT); this one is for a test that hangs outside
 # of a boot (bats' own limit leaves sleeping children that keep the pipe open)
@@ -68,8 +79,7 @@ selftests() {
 # count PATTERN FILE...: lines that match, 0 for none.
 count() { awk -v p="$1" '$0 ~ p { n++ } END { print n + 0 }' "${@:2}"; }
 
-selftests
-ARCH=arm64 selftests
+for arch in "${archs[@]}"; do ARCH=$arch selftests; done
 
 passed=$((parts_passed + $(count '^ok ' "$log") - $(count '^ok .*# skip' "$log") + $(count '^pass\t' "${tsvs[@]}")))
 failed=$((parts_failed + $(count '^not ok ' "$log") + $(count '^(fail|timeout|broken)\t' "${tsvs[@]}")))

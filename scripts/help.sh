@@ -32,7 +32,7 @@ make VERB [KNOB=VALUE ...]
   doctor       say what is missing and the line that installs it
 
 Knobs: BASE=v7.3  SERIES=flags|none  KSRC=DIR (a kernel tree of yours)
-  ARCH=x86_64|arm64  PAGES=4k|64k (arm64)  DEBUG=1|kcsan (a kernel with sanitizers)
+  ARCH=x86_64|arm64|i386  PAGES=4k|64k (arm64)  DEBUG=1|kcsan (a kernel with sanitizers)
   CONFIG="a.config ..." (more kernel options)  COMPILE=1 (bisect)  MUTANTS="..." (mutants)  V=N FROM="Name <mail>" (export)
   EXTRA="a.patch ..." (on top of the series)  APPEND="..." (kernel command line)
   ICOUNT=1 (one instruction is one nanosecond)  JOBS=N  TESTS="..."  TIMEOUT=SECONDS

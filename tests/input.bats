@@ -62,6 +62,21 @@ stub() {
 	[[ $output != *'build: '* ]]
 }
 
+@test "CONFIG: files with kernel options" {
+	run make run CONFIG=no-such.config
+	expect 2 "CONFIG names 'no-such.config', which is no file; configs/variants has some"
+	# the last word on an option counts, and the kernel is one of its own
+	run bash -c 'CONFIG=configs/variants/no-private.config; . scripts/lib.sh; set_paths; echo "$kind"; wanted | grep SW_PROTECTED'
+	expect 0 'x86_64-no-private'
+	[ "${lines[1]}" = '# CONFIG_KVM_SW_PROTECTED_VM is not set' ]
+	[ "${#lines[@]}" -eq 2 ]
+}
+
+@test "i386: no selftests, and says what it has" {
+	run make test ARCH=i386
+	expect 2 'ARCH=i386 has no KVM selftests, which are 64-bit programs; it has run, exec, and bisect COMPILE=1'
+}
+
 @test "a knob that does not exist" {
 	run make run TSTS=guest_memfd_test
 	expect 2 "no knob 'TSTS'; known: "
