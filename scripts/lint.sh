@@ -179,7 +179,7 @@ check_selftests() {
 		number=$((number + 1))
 		"${cross}gcc" -std=gnu99 -O2 -Wall -Wstrict-prototypes -Wuninitialized -Werror -fsyntax-only -D_GNU_SOURCE= \
 			-isystem "$out/usr/include" -I "$tree/tools/include" -I "$tree/tools/arch/$selftest_arch/include" \
-			-I "$dir/include" -I "$dir/include/$selftest_arch" -I "$dir/../rseq" -I "$dir/.." \
+			-I "$dir/include" -I "$dir/include/$selftest_arch" -I "$dir/include/$kernel_arch" -I "$dir/../rseq" -I "$dir/.." \
 			"$tree/$file" >>"$logs/selftests.log" 2>&1 ||
 			die TEST "$file: $(grep -m 1 -E '(error|warning):' "$logs/selftests.log" | sed "s#^$tree/##")" "$logs/selftests.log"
 	done
