@@ -12,13 +12,12 @@ lock
 need run
 sub build
 
-table=$out/gmem-table
-"${cross}gcc" -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$table" guest/gmem-table.c ||
-	die BUILD "guest/gmem-table.c does not compile against the headers of $branch"
+"${cross}gcc" -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$out/gmem-probe" probe/*.c ||
+	die BUILD "gmem-probe does not compile against the headers of $branch"
 
 new_run
-cp "$table" "$run/job/work/"
-echo 'cd work && exec ./gmem-table' >"$run/job/run"
+cp "$out/gmem-probe" "$run/job/work/"
+echo 'cd work && exec ./gmem-probe --flags-only' >"$run/job/run"
 echo "table read from the running kernel ($BASE, SERIES=$SERIES, $ARCH)" >"$run/what"
 FOLLOW=1 sub boot "$run"
 sub judge "$run"

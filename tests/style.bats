@@ -20,9 +20,8 @@ setup() {
 }
 
 @test "C: no warning from gcc and clang" {
-	local cc headers=build/v7.3/flags/x86_64/usr/include
+	local cc
 	for cc in gcc clang; do
-		"$cc" -Wall -Wextra -Werror -fsyntax-only -isystem "$headers" guest/gmem-table.c
 		"$cc" -Wall -Wextra -Werror -fsyntax-only tests/guest-prog.c scripts/make-exit.c scripts/tsc-khz.c
 	done
 }

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * gmem-probe: which guest_memfd flags this host has, for which VM type, and what
+ * works when it is tried.  gmem-probe(1) documents options and exit codes.
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "gmem-probe.h"
+
+#define KVM_PATH "/dev/kvm"
+
+enum exit_code { USABLE, NOT_USABLE, USAGE, NO_ACCESS };
+
+struct options {
+	bool json;
+	bool flags_only;
+	bool requires;		/* what @required says */
+	struct requirement required;
+};
+
+static const char help[] =
+	"usage: gmem-probe [--json | --flags-only] [--require FLAG,...[,VM TYPE]]\n"
+	"\n"
+	"Says which guest_memfd flags this host's KVM has, for /dev/kvm and for each VM\n"
+	"type, and tries in throwaway VMs what works with each combination of them.\n"
+	"\n"
+	"  --json          one JSON object instead of tables\n"
+	"  --flags-only    only the first table, without trying anything\n"
+	"  --require LIST  is this usable? FLAGs by name (MMAP, INIT_SHARED, or bitN) and\n"
+	"                  one VM type (default, sw-protected, ..., typeN), by commas;\n"
+	"                  without a VM type, default\n"
+	"  --version       the version of this program and of gmem_flags.h\n"
+	"  --help          this text\n"
+	"\n"
+	"Exit codes: 0 usable, 1 not usable, 2 wrong use, 3 no access to /dev/kvm.\n";
+
+__attribute__((format(printf, 1, 2)))
+static void complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("gmem-probe: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+/* --- options ------------------------------------------------------------- */
+
+/* A flag's name, as printed or as in linux/kvm.h, or bitN; 0 if it is none. */
+static __u64 parse_flag(const char *word)
+{
+	static const char prefix[] = "GUEST_MEMFD_FLAG_";
+	char name[GMEM_FLAGS_TEXT_SIZE];
+	unsigned int bit;
+
+	if (!strncmp(word, prefix, sizeof(prefix) - 1))
+		word += sizeof(prefix) - 1;
+	for (bit = 0; bit < 64; bit++) {
+		gmem_format_flags(1ULL << bit, name, sizeof(name));
+		if (!strcmp(word, name))
+			return 1ULL << bit;
+		snprintf(name, sizeof(name), "bit%u", bit);
+		if (!strcmp(word, name))
+			return 1ULL << bit;
+	}
+	return 0;
+}
+
+/* One word of --require; false, with a complaint, if it means nothing. */
+static bool parse_word(const char *word, struct requirement *required)
+{
+	__u64 flag = parse_flag(word);
+	int type = vm_type_number(word);
+
+	if (flag) {
+		required->flags |= flag;
+	} else if (type < 0) {
+		complain("--require: '%s' is neither a flag (MMAP, INIT_SHARED, bit0 to bit63) nor a VM type (default, sw-protected, sev, sev-es, snp, tdx, type0 to type30)",
+			 word);
+		return false;
+	} else if (required->type >= 0 && required->type != type) {
+		complain("--require: '%s' is a second VM type; ask for one at a time", word);
+		return false;
+	} else {
+		required->type = type;
+	}
+	return true;
+}
+
+static bool parse_requirement(char *list, struct options *options)
+{
+	char *word;
+
+	if (options->requires) {
+		complain("--require is given twice; give one list");
+		return false;
+	}
+	options->requires = true;
+	options->required.type = -1;
+	while ((word = strsep(&list, ",")))
+		if (!parse_word(word, &options->required))
+			return false;
+	if (options->required.type < 0)
+		options->required.type = 0;
+	return true;
+}
+
+/* The exit code if the program is to end here, else -1. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+	static const struct option known[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "flags-only", no_argument, NULL, 'f' },
+		{ "require", required_argument, NULL, 'r' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		switch (option) {
+		case 'j':
+			options->json = true;
+			break;
+		case 'f':
+			options->flags_only = true;
+			break;
+		case 'r':
+			if (!parse_requirement(optarg, options))
+				return USAGE;
+			break;
+		case 'v':
+			printf("gmem-probe %s\n", GMEM_FLAGS_VERSION);
+			return USABLE;
+		case 'h':
+			fputs(help, stdout);
+			return USABLE;
+		default: /* getopt has said what is wrong */
+			complain("'gmem-probe --help' lists the options");
+			return USAGE;
+		}
+	}
+	if (optind < argc) {
+		complain("'%s' is no option; 'gmem-probe --help' lists them", argv[optind]);
+		return USAGE;
+	}
+	if (options->flags_only && (options->json || options->requires)) {
+		complain("--flags-only tries nothing; use it without --json and --require");
+		return USAGE;
+	}
+	return -1;
+}
+
+/* --- access -------------------------------------------------------------- */
+
+/*
+ * Name of a group, as /etc/group has it; its number if that does not.  Not by
+ * getgrgid(), which does not work in a static program.
+ */
+static void group_name(gid_t gid, char *name, size_t size)
+{
+	FILE *groups = fopen("/etc/group", "re");
+	struct group *group;
+
+	snprintf(name, size, "%u", (unsigned int)gid);
+	if (!groups)
+		return;
+	while ((group = fgetgrent(groups)))
+		if (group->gr_gid == gid)
+			snprintf(name, size, "%s", group->gr_name);
+	fclose(groups);
+}
+
+static void explain_permission(void)
+{
+	struct stat kvm;
+	char group[64];
+
+	if (stat(KVM_PATH, &kvm)) {
+		complain(KVM_PATH ": permission denied, and stat() fails: %s", strerror(errno));
+		return;
+	}
+	group_name(kvm.st_gid, group, sizeof(group));
+	if ((kvm.st_mode & 060) == 060)
+		complain(KVM_PATH ": permission denied; join its group '%s' (sudo usermod -aG %s USER) and log in again",
+			 group, group);
+	else
+		complain(KVM_PATH ": permission denied, also to its group '%s' (mode %04o); let the group in (chmod 660) or run this as root",
+			 group, (unsigned int)kvm.st_mode & 07777);
+}
+
+static void explain_open(int error)
+{
+	switch (error) {
+	case ENOENT:
+		complain(KVM_PATH " is missing; load KVM's module (on x86 kvm_intel or kvm_amd), turn on virtualization in the firmware, or pass the device into this container");
+		break;
+	case EACCES:
+		explain_permission();
+		break;
+	case EPERM:
+		complain(KVM_PATH ": refused by a device cgroup or a security module; allow this container or program to use the device");
+		break;
+	case ENXIO:
+	case ENODEV:
+		complain(KVM_PATH " exists, but no KVM is behind it; load KVM's module (on x86 kvm_intel or kvm_amd) and turn on virtualization in the firmware");
+		break;
+	default:
+		complain(KVM_PATH ": %s", strerror(error));
+	}
+}
+
+/* /dev/kvm, or -1 with a complaint. */
+static int open_kvm(void)
+{
+	int kvm = open(KVM_PATH, O_RDWR | O_CLOEXEC);
+	int version;
+
+	if (kvm < 0) {
+		explain_open(errno);
+		return -1;
+	}
+	version = ioctl(kvm, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION) {
+		complain(KVM_PATH " is not KVM: KVM_GET_API_VERSION returns %d, not %d",
+			 version, KVM_API_VERSION);
+		close(kvm);
+		return -1;
+	}
+	return kvm;
+}
+
+/* --- answers ------------------------------------------------------------- */
+
+/* Complaints about all that could not be asked or contradicts itself. */
+static bool is_sound(const struct findings *findings)
+{
+	const struct scope *system = &findings->scopes[0];
+	bool sound = true;
+	unsigned int i;
+
+	for (i = 0; i < findings->nr_scopes; i++) {
+		const struct scope *scope = &findings->scopes[i];
+
+		if (scope->failed) {
+			complain("%s: %s: %s", scope->name, scope->failed, strerror(scope->error));
+			sound = false;
+		} else if (!system->failed && scope->mask & ~system->mask) {
+			complain("%s: has flags that " KVM_PATH " does not report", scope->name);
+			sound = false;
+		}
+	}
+	return sound;
+}
+
+static bool is_any_usable(const struct findings *findings)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < findings->nr_scopes; i++)
+		for (j = 0; j < findings->scopes[i].nr_rows; j++)
+			if (is_usable(&findings->scopes[i].rows[j]))
+				return true;
+	return false;
+}
+
+static const struct scope *find_scope(const struct findings *findings, int type)
+{
+	unsigned int i;
+
+	for (i = 0; i < findings->nr_scopes; i++)
+		if (findings->scopes[i].type == type && !findings->scopes[i].mte)
+			return &findings->scopes[i];
+	return NULL;
+}
+
+static const struct row *find_row(const struct scope *scope, __u64 flags)
+{
+	unsigned int i;
+
+	for (i = 0; i < scope->nr_rows; i++)
+		if (scope->rows[i].flags == flags)
+			return &scope->rows[i];
+	return NULL;
+}
+
+static void judge_row(const struct row *row, struct requirement *required)
+{
+	enum step step = first_obstacle(row);
+
+	required->usable = step == NR_STEPS;
+	if (!required->usable)
+		snprintf(required->reason, sizeof(required->reason), "%s: %s%s%s",
+			 step_name(step), row->cell[step].code,
+			 row->cell[step].code[0] ? ": " : "", row->cell[step].reason);
+}
+
+static void judge_requirement(const struct findings *findings, struct requirement *required)
+{
+	const struct scope *scope = find_scope(findings, required->type);
+	const char *reason = "";
+	const struct row *row;
+	struct gmem_failure missing = { .reason = GMEM_UNKNOWN_FLAGS };
+
+	if (!scope) {
+		reason = "this host has no such VM type";
+	} else if (scope->failed) {
+		reason = scope->failed;
+	} else {
+		missing.bits = required->flags & ~scope->mask;
+		row = find_row(scope, required->flags);
+		if (row)
+			judge_row(row, required);
+		else if (missing.bits)
+			gmem_format_failure(&missing, required->reason, sizeof(required->reason));
+		else if (required->flags & scope->left_out)
+			reason = "not tried, because the VM has too many flags";
+		else
+			reason = "create: a flag is reported, but accepted in no combination";
+	}
+	if (*reason)
+		snprintf(required->reason, sizeof(required->reason), "%s", reason);
+}
+
+static void print_requirement(const struct requirement *required)
+{
+	char flags[GMEM_FLAGS_TEXT_SIZE];
+	char type[24];
+
+	gmem_format_flags(required->flags, flags, sizeof(flags));
+	vm_type_name(required->type, type, sizeof(type));
+	if (required->usable)
+		printf("usable: %s: %s\n", type, flags);
+	else
+		printf("not usable: %s: %s: %s\n", type, flags, required->reason);
+}
+
+static void print_answer(const struct findings *findings, const struct options *options)
+{
+	if (options->json)
+		print_json(findings, options->requires ? &options->required : NULL);
+	else if (options->requires)
+		print_requirement(&options->required);
+	else if (options->flags_only)
+		print_masks(findings);
+	else
+		print_findings(findings);
+}
+
+static int answer(const struct findings *findings, struct options *options)
+{
+	bool sound = is_sound(findings);
+
+	if (options->requires)
+		judge_requirement(findings, &options->required);
+	print_answer(findings, options);
+
+	if (options->requires)
+		return options->required.usable ? USABLE : NOT_USABLE;
+	if (options->flags_only)
+		return sound ? USABLE : NOT_USABLE;
+	return sound && is_any_usable(findings) ? USABLE : NOT_USABLE;
+}
+
+/* @code, unless what was printed got lost. */
+static int finish(int code)
+{
+	if (fflush(stdout) || ferror(stdout)) {
+		complain("cannot write the output: %s", strerror(errno));
+		return NOT_USABLE;
+	}
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { 0 };
+	struct findings findings;
+	int code, kvm;
+
+	code = parse_options(argc, argv, &options);
+	if (code >= 0)
+		return finish(code);
+	kvm = open_kvm();
+	if (kvm < 0)
+		return NO_ACCESS;
+	probe_host(kvm, !options.flags_only, &findings);
+	close(kvm);
+	code = answer(&findings, &options);
+	free_findings(&findings);
+	return finish(code);
+}
