@@ -60,7 +60,7 @@ static bool use_colour(void)
 
 	if (no_colour && *no_colour)
 		return false;
-	return isatty(STDOUT_FILENO) && (!term || strcmp(term, "dumb"));
+	return isatty(STDOUT_FILENO) && (!term || strcmp(term, "dumb") != 0);
 }
 
 /*
@@ -233,17 +233,30 @@ static void print_reasons(const struct findings *findings, int step)
 		}
 }
 
+static void print_remark(const struct scope *scope, const char *remark, __u64 flags)
+{
+	char text[GMEM_FLAGS_TEXT_SIZE + 200];
+	int length;
+
+	length = snprintf(text, sizeof(text), "%s: %s: ", scope->name, remark);
+	gmem_format_flags(flags, text + length, sizeof(text) - (size_t)length);
+	print_wrapped(text, 0);
+}
+
 /* What the matrix does not show of a VM's mask. */
 static void print_remainder(const struct scope *scope)
 {
+	char remark[100];
+
 	if (scope->unconfirmed) {
-		printf("%s: accepted in no combination, so capability %d may be something else on this kernel: ",
-		       scope->name, KVM_CAP_GUEST_MEMFD_FLAGS_HI);
-		print_flags(scope->unconfirmed, 0);
+		snprintf(remark, sizeof(remark),
+			 "accepted in no combination, capability %d may be something else here",
+			 KVM_CAP_GUEST_MEMFD_FLAGS_HI);
+		print_remark(scope, remark, scope->unconfirmed);
 	}
 	if (scope->left_out) {
-		printf("%s: not tried, as there are more than %d flags: ", scope->name, MAX_FLAGS);
-		print_flags(scope->left_out, 0);
+		snprintf(remark, sizeof(remark), "not tried, there are more than %d flags", MAX_FLAGS);
+		print_remark(scope, remark, scope->left_out);
 	}
 }
 

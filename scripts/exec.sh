@@ -15,6 +15,9 @@ ARGS=${ARGS:-}
 FILES=${FILES:-}
 DYNAMIC=${DYNAMIC:-}
 
+# is_dynamic FILE: needs a loader to run.
+is_dynamic() { readelf -lW "$1" 2>/dev/null | grep -q '^ *INTERP'; }
+
 # check_program: what cannot run there is refused before anything is built.
 check_program() {
 	local machine
@@ -24,7 +27,7 @@ check_program() {
 	[ -n "$machine" ] || die USAGE "PROG='$PROG' is no ELF program"
 	printf '%s\n' "${elf_machines[@]}" | grep -qxF "$machine" ||
 		die USAGE "PROG='$PROG' is for $machine; ARCH=$ARCH runs ${elf_machines[0]}"
-	if [ -z "$DYNAMIC" ] && readelf -lW "$PROG" 2>/dev/null | grep -q '^ *INTERP'; then
+	if [ -z "$DYNAMIC" ] && is_dynamic "$PROG"; then
 		die USAGE "PROG='$PROG' is not static; link it with -static, or say DYNAMIC=1 to take its loader and libraries along"
 	fi
 }
@@ -36,22 +39,22 @@ foreign_libraries() {
 	for name in $(readelf -dlW "$1" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p; s#.*interpreter: .*/([^/]*)\]#\1#p'); do
 		if [ -e "$run/extra-root/lib/$name" ]; then continue; fi
 		path=$("${cross}gcc" -print-file-name="$name")
-		[ -f "$path" ] || die USAGE "PROG='$PROG' needs $name, which the cross compiler does not have; link it with -static"
+		[ -f "$path" ] || die USAGE "'$1' needs $name, which the cross compiler does not have; link it with -static"
 		cp -L "$path" "$run/extra-root/lib/$name"
 		foreign_libraries "$path"
 	done
 }
 
-# pack_libraries: the loader and libraries of a dynamic program, where it will
+# pack_libraries PROGRAM: the loader and libraries of a dynamic program, where it will
 # look for them.
 pack_libraries() {
 	local library
 	mkdir -p "$run/extra-root/lib"
 	if [ -n "$cross" ]; then
-		foreign_libraries "$PROG"
+		foreign_libraries "$1"
 		return
 	fi
-	ldd "$PROG" | grep -oE '/[^ ]+' | while read -r library; do
+	ldd "$1" | grep -oE '/[^ ]+' | while read -r library; do
 		cp -L --parents "$library" "$run/extra-root"
 	done
 }
@@ -69,7 +72,9 @@ touch "$run/exec"
 cp -L "$PROG" "$run/job/work/"
 chmod +x "$run/job/work/$(basename "$PROG")"
 for file in $FILES; do cp -rL "$file" "$run/job/work/"; done
-if [ -n "$DYNAMIC" ]; then pack_libraries; fi
+for file in ${DYNAMIC:+"$PROG" $FILES}; do
+	if is_dynamic "$file"; then pack_libraries "$file"; fi
+done
 printf 'cd work && exec ./%q %s\n' "$(basename "$PROG")" "$ARGS" >"$run/job/run"
 FOLLOW=1 sub boot "$run"
 sub judge "$run"

@@ -28,12 +28,15 @@ make VERB [KNOB=VALUE ...]
   refresh      export the tree's commits back into series/
   build        the kernel and the KVM selftests, without booting them
   fetch        the pristine base, without the series
+  install      gmem-probe, gmem_flags.h, man pages, pkg-config file: PREFIX=/usr/local
+               DESTDIR=
   setup        install the Debian packages that are missing
   doctor       say what is missing and the line that installs it
 
 Knobs: BASE=v7.3  SERIES=flags|none  KSRC=DIR (a kernel tree of yours)
   ARCH=x86_64|arm64|i386  PAGES=4k|64k (arm64)  DEBUG=1|kcsan (a kernel with sanitizers)
-  CONFIG="a.config ..." (more kernel options)  COMPILE=1 (bisect)  MUTANTS="..." (mutants)  V=N FROM="Name <mail>" (export)
+  CONFIG="a.config ..." (more kernel options)  COMPILE=1 (bisect)  MUTANTS="..." (mutants)
+  V=N FROM="Name <mail>" (export)  PREFIX=DIR DESTDIR=DIR (install)
   EXTRA="a.patch ..." (on top of the series)  APPEND="..." (kernel command line)
   ICOUNT=1 (one instruction is one nanosecond)  JOBS=N  TESTS="..."  TIMEOUT=SECONDS
 

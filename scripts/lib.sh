@@ -27,7 +27,7 @@ declare -A exit_codes=(
 say() { printf '==> %s\n' "$*" >&2; }
 note() { printf '    %s\n' "$*" >&2; }
 
-knob_names=(BASE KSRC ARCH PAGES SERIES EXTRA DEBUG CONFIG APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE MUTANTS V FROM)
+knob_names=(BASE KSRC ARCH PAGES SERIES EXTRA DEBUG CONFIG APPEND ICOUNT TESTS TIMEOUT PROG ARGS FILES DYNAMIC COMPILE MUTANTS V FROM PREFIX DESTDIR)
 
 # repeat_line: the command that does the same again, with every knob that was set.
 repeat_line() {
@@ -452,6 +452,7 @@ packages() {
 	if [[ $1 = check || $1 = lint ]]; then
 		archs=$(names configs/*.env)
 		echo bats shellcheck shfmt codespell clang chromium
+		echo g++ clang-tidy cppcheck valgrind libc6-dbg mandoc pkgconf python3-jsonschema # the probe
 	fi
 	if [ "$1" = lint ]; then echo sparse python3-sphinx python3-yaml python3-ply python3-git; fi
 	for arch in $archs; do

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Linked into gmem-probe by the tests (ld's --wrap): the FAIL_AT-th of its calls fails
+ * with errno FAIL_WITH, or, if that is 0, returns 0 without being made.  Without FAIL_AT
+ * all are made, and their number is printed.  A descriptor that is left open at the end
+ * makes the exit code 99.  With TTY_COLUMNS, the output is a terminal of that width: the
+ * guests of the bench have none that would not lose characters.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "../gmem_flags.h"
+
+int __real_open(const char *path, int flags, ...);
+int __real_ioctl(int fd, unsigned long request, ...);
+int __real_fcntl(int fd, int command, ...);
+int __real_isatty(int fd);
+int __real_stat(const char *path, struct stat *buf);
+int __real_uname(struct utsname *buf);
+void *__real_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
+void *__real_calloc(size_t number, size_t size);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_fcntl(int fd, int command, ...);
+int __wrap_isatty(int fd);
+int __wrap_stat(const char *path, struct stat *buf);
+int __wrap_uname(struct utsname *buf);
+void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
+void *__wrap_calloc(size_t number, size_t size);
+
+static unsigned long calls, fail_at;
+static int fail_with, fds_before;
+
+static int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	const char *at = getenv("FAIL_AT");
+	const char *with = getenv("FAIL_WITH");
+
+	fail_at = at ? strtoul(at, NULL, 10) : 0;
+	fail_with = with ? atoi(with) : 0;
+	fds_before = count_fds();
+	calls = 0;
+}
+
+__attribute__((destructor)) static void end(void)
+{
+	int fds = count_fds();
+
+	if (!fail_at)
+		fprintf(stderr, "calls: %lu\n", calls);
+	if (fds != fds_before) {
+		fprintf(stderr, "leaked: %d descriptors\n", fds - fds_before);
+		_exit(99);
+	}
+}
+
+static bool fails(void)
+{
+	if (++calls != fail_at)
+		return false;
+	errno = fail_with;
+	return true;
+}
+
+static int result(void)
+{
+	return fail_with ? -1 : 0;
+}
+
+/* It cannot be pretended that these were made: 0 would be a descriptor. */
+static bool returns_descriptor(unsigned long request)
+{
+	return request == KVM_CREATE_VM || request == KVM_CREATE_VCPU ||
+	       request == KVM_CREATE_GUEST_MEMFD;
+}
+
+static int tty_columns(void)
+{
+	const char *columns = getenv("TTY_COLUMNS");
+
+	return columns ? atoi(columns) : -1;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	return fails() ? -1 : __real_open(path, flags);
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	unsigned long arg;
+	va_list args;
+
+	va_start(args, request);
+	arg = va_arg(args, unsigned long);
+	va_end(args);
+	if (request == TIOCGWINSZ && tty_columns() >= 0) {
+		memset((void *)arg, 0, sizeof(struct winsize));
+		((struct winsize *)arg)->ws_col = (unsigned short)tty_columns();
+		return 0;
+	}
+	if (fails() && (fail_with || !returns_descriptor(request)))
+		return result();
+	return __real_ioctl(fd, request, arg);
+}
+
+int __wrap_fcntl(int fd, int command, ...)
+{
+	unsigned long arg;
+	va_list args;
+
+	va_start(args, command);
+	arg = va_arg(args, unsigned long);
+	va_end(args);
+	return fails() ? result() : __real_fcntl(fd, command, arg);
+}
+
+int __wrap_isatty(int fd)
+{
+	return tty_columns() >= 0 ? 1 : __real_isatty(fd);
+}
+
+int __wrap_stat(const char *path, struct stat *buf)
+{
+	return fails() ? -1 : __real_stat(path, buf);
+}
+
+int __wrap_uname(struct utsname *buf)
+{
+	return fails() ? -1 : __real_uname(buf);
+}
+
+void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	return fails() ? MAP_FAILED : __real_mmap(addr, size, prot, flags, fd, offset);
+}
+
+void *__wrap_calloc(size_t number, size_t size)
+{
+	return fails() ? NULL : __real_calloc(number, size);
+}
