@@ -79,18 +79,19 @@ static bool parse_word(const char *word, struct requirement *required)
 	__u64 flag = parse_flag(word);
 	int type = vm_type_number(word);
 
-	if (flag) {
-		required->flags |= flag;
-	} else if (type < 0) {
+	if (!flag && type < 0) {
 		complain("--require: '%s' is neither a flag (MMAP, INIT_SHARED, bit0 to bit63) nor a VM type (default, sw-protected, sev, sev-es, snp, tdx, type0 to type30)",
 			 word);
 		return false;
-	} else if (required->type >= 0 && required->type != type) {
+	}
+	if (!flag && required->type >= 0 && required->type != type) {
 		complain("--require: '%s' is a second VM type; ask for one at a time", word);
 		return false;
-	} else {
-		required->type = type;
 	}
+	if (flag)
+		required->flags |= flag;
+	else
+		required->type = type;
 	return true;
 }
 

@@ -275,7 +275,7 @@ GMEM__ONCE int gmem_confirm_flags(int vm, __u64 flags)
  *
  * Return: the name without GUEST_MEMFD_FLAG_, or NULL if this header knows none.
  */
-static inline const char *gmem_flag_name(unsigned int bit)
+GMEM__ONCE const char *gmem_flag_name(unsigned int bit)
 {
 	switch (bit) {
 	case 0:
@@ -481,7 +481,7 @@ static inline void gmem_explain(int vm, __u64 size, __u64 flags, int error,
  *
  * Return: a sentence without full stop, for example "the size is 0".
  */
-static inline const char *gmem_reason_text(enum gmem_reason reason)
+GMEM__ONCE const char *gmem_reason_text(enum gmem_reason reason)
 {
 	switch (reason) {
 	case GMEM_NO_FAILURE:

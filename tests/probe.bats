@@ -70,14 +70,12 @@ main_guest() {
 	if [ ! -e "$dir.out" ]; then
 		mkdir -p "$dir" "$guests/gcov"
 		compile "$dir"
-		# a kernel whose capability 252 is something else: NR_MEMSLOTS here
-		gcc -O2 -static "${strict[@]}" -DKVM_CAP_GUEST_MEMFD_FLAGS_HI=10 -o "$dir/gmem-probe-other" probe/*.c
 		# where gcov looks for what it counts
 		(cd "$guests/gcov" && gcc -static --coverage -isystem "$headers" "$wraps" -I"$top/probe" \
 			-o gmem-probe-fail "$top"/probe/*.c "$top/probe/tests/fail.c")
 		cp "$guests/gcov/gmem-probe-fail" "$dir"
 	fi
-	guest main -- 'sh in-guest.sh answers other_number limits; sh in-guest.sh covered usage access faults answers'
+	guest main -- 'sh in-guest.sh answers limits; sh in-guest.sh covered usage access faults answers other_number'
 }
 
 # section NAME SECTION: its output, and in $code its exit code.
@@ -174,12 +172,19 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 
 @test "a kernel that uses number 252 for something else: nothing is usable by it" {
 	main_guest
-	says main other-number 0 'default: accepted in no combination, capability 10 may be something else here: bit34 bit35'
-	[ "$(grep -c '^default  .* \(-\|[A-Z].*\)$' "$guests/section")" -eq 6 ]
+	says main other-number 0 'default: accepted in no combination, capability 252 may be something else here: bit34 bit35'
+	[ "$(grep -cE '^default .* (yes|no) ' "$guests/section")" -eq 4 ]
 	says main require-other-number 0 'usable: default: MMAP INIT_SHARED'
 	says main require-other-number-high 1 'accepted in no combination'
 	section main json-other-number
 	jsonschema -i "$guests/section" probe/gmem-probe.schema.json
+}
+
+@test "more than eight flags: the first eight are combined, the others named" {
+	main_guest
+	says main many-flags 0 'default: not tried, there are more than 8 flags: bit10 bit11 bit12 bit13 bit14'
+	[ "$(grep -c '^default  .* EINVAL ' "$guests/section")" -eq 255 ]
+	says main require-many-flags 1 'not tried, because the VM has too many flags'
 }
 
 # --- options and access ---
@@ -213,6 +218,7 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	says main access-no-module 3 'no KVM is behind it'
 	says main 'open 1' 3 'device cgroup or a security module'
 	says main 'open 5' 3 'Input/output error'
+	says main stat 3 'permission denied, and stat() fails: Permission denied'
 }
 
 # --- each call fails in turn ---
@@ -223,6 +229,8 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	says main 'nofile 3' 3 'Too many open files'
 	says main 'nofile 4' 1 '"error": {"call": "KVM_CREATE_VM", "code": "EMFILE"}'
 	says main 'nofile 5' 1 '"create": {"result": "no", "code": "EMFILE"'
+	says main no-vm 1 'not usable: default: MMAP: KVM_CREATE_VM'
+	says main no-file 1 'create  EMFILE  the host refused for another reason: errno 24'
 	for number in 4 5 6 7 8; do
 		section main "nofile $number"
 		grep -v '^gmem-probe: ' "$guests/section" >"$guests/object"
@@ -258,9 +266,9 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	gcov -o . gmem-probe-fail-{gmem-probe,trial,output}.gcda >/dev/null
 	for source in gmem-probe trial output; do
 		sed -nE "s/^ *#####: *[0-9]+:[[:space:]]*(.*)/$source: \1/p" "$source.c.gcov"
-	done | sort -u >missed
+	done | sort >missed
 	# each line of "uncovered" has its reason behind |
-	sed -nE '/^#/!s/ *\| .*//p' "$top/probe/tests/uncovered" | sort -u >known
+	sed -nE '/^#/!s/ *\| .*//p' "$top/probe/tests/uncovered" | sort >known
 	diff known missed
 }
 
@@ -307,7 +315,7 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 
 # --- compilers and analysers ---
 
-@test "compilers: gcc and clang, C11, C++17, 32 bit, arm64, riscv64, old and new kernel headers" {
+@test "compilers: gcc and clang, C11, C++17, 32 bit, arm64, old and new kernel headers" {
 	local headers cc
 	for headers in '' "-isystem $top/build/v7.3/flags/x86_64/usr/include"; do
 		for cc in gcc clang i686-linux-gnu-gcc; do
@@ -348,8 +356,10 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 }
 
 @test "checkpatch --strict: the probe" {
-	# BIT() is the kernel's own, and so is "noinline"
-	"$(make -s tree-path)/scripts/checkpatch.pl" --strict --no-tree --ignore BIT_MACRO,COMPLEX_MACRO,PREFER_DEFINED_ATTRIBUTE_MACRO \
+	# BIT() and "noinline" are the kernel's own; volatile makes sure of a store that
+	# may raise SIGBUS; words for people are not broken into lines
+	"$(make -s tree-path)/scripts/checkpatch.pl" --strict --no-tree \
+		--ignore BIT_MACRO,COMPLEX_MACRO,PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE,ARCH_DEFINES,ENOSYS,LONG_LINE,LONG_LINE_STRING \
 		-f probe/*.[ch] probe/tests/header-test.c
 }
 
@@ -376,19 +386,20 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	gcc -g -O1 -isystem "$headers" -o "$dir/gmem-probe" probe/*.c
 	gcc -g -O1 -isystem "$headers" -o "$dir/header-test" probe/tests/header-test.c
 	cat >"$dir/both.sh" <<'SH'
+exec 3>&- # the bench's own
 mkdir -p /usr/lib/debug
 cp -r debug/.build-id /usr/lib/debug
 export VALGRIND_LIB=$PWD/valgrind
 check() { ./valgrind.bin --error-exitcode=9 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all --track-fds=yes "$@"; }
 check ./gmem-probe --json >/tmp/json || exit
-check ./header-test || exit
+check ./header-test --without-limits || exit
 SH
 	mkdir "$dir/valgrind"
 	cp /usr/libexec/valgrind/{memcheck-amd64-linux,vgpreload_core-amd64-linux.so,vgpreload_memcheck-amd64-linux.so,default.supp} "$dir/valgrind"
 	run --separate-stderr make -s exec DYNAMIC=1 PROG=/bin/busybox ARGS='sh both.sh' \
 		FILES="/usr/bin/valgrind.bin $dir/both.sh $dir/valgrind $dir/debug $dir/gmem-probe $dir/header-test"
 	[ "$status" -eq 0 ] || fail "$stderr"
-	[[ $output == *'ok 11 '* ]]
+	[[ $output == *'ok 10 '* ]]
 	[ "$(grep -c 'ERROR SUMMARY: 0 errors' <<<"$stderr")" -ge 2 ] || fail "$stderr"
 	[ "$(grep -c 'FILE DESCRIPTORS: 3 open (3 std) at exit' <<<"$stderr")" -ge 2 ] || fail "$stderr"
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Linked into gmem-probe by the tests (ld's --wrap): the FAIL_AT-th of its calls fails
- * with errno FAIL_WITH, or, if that is 0, returns 0 without being made.  Without FAIL_AT
- * all are made, and their number is printed.  A descriptor that is left open at the end
- * makes the exit code 99.  With TTY_COLUMNS, the output is a terminal of that width: the
+ * with errno FAIL_WITH, or, if that is 0, returns 0 without being made; with FAIL_ON all
+ * after it fail, too.  Without FAIL_AT all are made, and their number is printed.  A descriptor that is left open at the end
+ * makes the exit code 99.  FLAGS_IS and FLAGS_HI_IS name capabilities that are asked
+ * instead, as on a kernel that gave their numbers to others.  With TTY_COLUMNS, the output is a terminal of that width: the
  * guests of the bench have none that would not lose characters.
  */
 #define _GNU_SOURCE
@@ -40,6 +41,7 @@ void *__wrap_calloc(size_t number, size_t size);
 
 static unsigned long calls, fail_at;
 static int fail_with, fds_before;
+static bool fail_on;
 
 static int count_fds(void)
 {
@@ -60,16 +62,21 @@ __attribute__((constructor)) static void start(void)
 
 	fail_at = at ? strtoul(at, NULL, 10) : 0;
 	fail_with = with ? atoi(with) : 0;
+	fail_on = getenv("FAIL_ON");
 	fds_before = count_fds();
 	calls = 0;
 }
 
 __attribute__((destructor)) static void end(void)
 {
-	int fds = count_fds();
+	int fds;
 
 	if (!fail_at)
 		fprintf(stderr, "calls: %lu\n", calls);
+	/* what comes after the program, gcov for one, is not to fail */
+	fail_at = 0;
+	fail_on = false;
+	fds = count_fds();
 	if (fds != fds_before) {
 		fprintf(stderr, "leaked: %d descriptors\n", fds - fds_before);
 		_exit(99);
@@ -78,7 +85,7 @@ __attribute__((destructor)) static void end(void)
 
 static bool fails(void)
 {
-	if (++calls != fail_at)
+	if (++calls != fail_at && !(fail_on && calls > fail_at))
 		return false;
 	errno = fail_with;
 	return true;
@@ -94,6 +101,17 @@ static bool returns_descriptor(unsigned long request)
 {
 	return request == KVM_CREATE_VM || request == KVM_CREATE_VCPU ||
 	       request == KVM_CREATE_GUEST_MEMFD;
+}
+
+static unsigned long capability(unsigned long cap)
+{
+	const char *other = NULL;
+
+	if (cap == KVM_CAP_GUEST_MEMFD_FLAGS)
+		other = getenv("FLAGS_IS");
+	if (cap == KVM_CAP_GUEST_MEMFD_FLAGS_HI)
+		other = getenv("FLAGS_HI_IS");
+	return other ? strtoul(other, NULL, 10) : cap;
 }
 
 static int tty_columns(void)
@@ -121,6 +139,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		((struct winsize *)arg)->ws_col = (unsigned short)tty_columns();
 		return 0;
 	}
+	if (request == KVM_CHECK_EXTENSION)
+		arg = capability(arg);
 	if (fails() && (fail_with || !returns_descriptor(request)))
 		return result();
 	return __real_ioctl(fd, request, arg);

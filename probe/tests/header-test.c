@@ -329,8 +329,11 @@ static int create_vm(void)
 	return ioctl(kvm, KVM_CREATE_VM, type);
 }
 
-int main(void)
+/* --without-limits: valgrind keeps the limit on descriptors from the kernel. */
+int main(int argc, char **argv)
 {
+	bool limits = argc < 2 || strcmp(argv[1], "--without-limits") != 0;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	vm = kvm < 0 ? -1 : create_vm();
@@ -347,7 +350,8 @@ int main(void)
 	run("create: sizes, explained", test_sizes);
 	run("explain: no VM", test_not_a_vm);
 	run("explain: another process's VM", test_other_process);
-	run("explain: no descriptor left", test_no_descriptor);
+	if (limits)
+		run("explain: no descriptor left", test_no_descriptor);
 	run("explain: without a failure; errors of the host", test_success_is_explained);
 	run("names", test_names);
 	run("format: like snprintf", test_format);

@@ -15,7 +15,7 @@ int use_all(int vm, __u64 size, __u64 flags, char *buf, size_t length)
 	if (!fd)
 		fd = gmem_create(vm, size, flags & mask);
 	gmem_explain(vm, size, flags, fd, &why);
-	if (gmem_format_flags(mask, buf, length) && gmem_flag_name(0))
+	if (gmem_format_flags(mask, buf, length) && gmem_flag_name(0) && gmem_reason_text(why.reason))
 		gmem_format_failure(&why, buf, length);
 	return fd;
 }
