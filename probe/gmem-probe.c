@@ -318,6 +318,8 @@ static void judge_requirement(const struct findings *findings, struct requiremen
 	} else {
 		missing.bits = required->flags & ~scope->mask;
 		row = find_row(scope, required->flags);
+		if (!row && scope->rows && scope->rows[0].cell[CREATE].result != YES)
+			row = &scope->rows[0]; /* without flags: not even that works */
 		if (row)
 			judge_row(row, required);
 		else if (missing.bits)

@@ -21,7 +21,7 @@ make VERB [KNOB=VALUE ...]
   test         boot and run KVM selftests; TESTS="NAME ..." selects
   exec         run one static program in the booted kernel: PROG=FILE ARGS="..."
                FILES="..."; its stdout, stderr and exit code are make's
-               (DYNAMIC=1 packs the loader and libraries of a dynamic one)
+               (DYNAMIC=1 packs loader and libraries of a dynamic PROG or FILES)
   shell        an interactive shell in the guest
   tree         the editable git tree with the series applied
   tree-path    its path, alone on stdout (make -s tree-path)
