@@ -230,6 +230,7 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	says main 'nofile 4' 1 '"error": {"call": "KVM_CREATE_VM", "code": "EMFILE"}'
 	says main 'nofile 5' 1 '"create": {"result": "no", "code": "EMFILE"'
 	says main no-vm 1 'not usable: default: MMAP: KVM_CREATE_VM'
+	says main no-file-required 1 'not usable: default: MMAP bit40: create: EMFILE: '
 	says main no-file 1 'create  EMFILE  the host refused for another reason: errno 24'
 	for number in 4 5 6 7 8; do
 		section main "nofile $number"

@@ -158,6 +158,7 @@ faults() {
 	show faults-EINTR each 4 --flags-only
 	show stat env FAIL_AT=1 FAIL_ON=1 FAIL_WITH=13 ./gmem-probe-fail
 	show no-vm sh -c 'ulimit -n 4; exec ./gmem-probe-fail --require MMAP'
+	show no-file-required sh -c 'ulimit -n 5; exec ./gmem-probe-fail --require MMAP,bit40'
 	show no-file sh -c 'ulimit -n 5; exec ./gmem-probe-fail'
 	for errno in 1 5 6 13 19; do
 		show "open $errno" env FAIL_AT=1 FAIL_WITH="$errno" ./gmem-probe-fail
