@@ -65,3 +65,11 @@ expect() {
 	[ "$status" -eq "$1" ] || fail "exit code $status, expected $1; output: $output"
 	[[ $output == *"$2"* ]] || fail "no '$2' in: $output"
 }
+
+# image_of BASE SERIES: the x86_64 kernel of a build.
+image_of() { echo "build/$1/$2/x86_64/arch/x86/boot/bzImage"; }
+
+# compile_gmem_boot CC FLAG...: the example VMM, strictly.
+compile_gmem_boot() {
+	"$@" -O2 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I probe examples/gmem-boot.c
+}
