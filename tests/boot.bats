@@ -16,7 +16,8 @@ boot_cases() {
 	TIMEOUT=300 make exec PROG=/bin/busybox ARGS="sh boot-cases ${*:2}" \
 		FILES="$BATS_FILE_TMPDIR/gmem-boot $BATS_FILE_TMPDIR/initrd $image tests/boot-cases" >"$dir/tar" 2>"$dir/log" ||
 		fail "$(cat "$dir/log")"
-	tar -x -C "$dir" --strip-components=1 -f "$dir/tar"
+	tar -x -C "$dir" --strip-components=1 -f "$dir/tar" ||
+		fail "$(wc -c "$dir/tar" results/latest/stdout) are no archive; $(cat "$dir/log")"
 }
 
 # initramfs NOTE: of examples/init and a note, on stdout.

@@ -10,13 +10,13 @@ setup() {
 }
 
 @test "shellcheck: no remark" {
-	shellcheck scripts/*.sh guest/init guest/timeout probe/tests/in-guest.sh tests/lib.bash .ci/run
+	shellcheck scripts/*.sh guest/init guest/timeout probe/tests/in-guest.sh examples/init tests/boot-cases tests/lib.bash .ci/run
 	# what bats sets (status, output, stderr) and runs in subshells, shellcheck cannot see
 	shellcheck -e SC2154,SC2030,SC2031,SC2016 tests/*.bats
 }
 
 @test "shfmt: nothing to change" {
-	shfmt -d scripts/*.sh guest/init guest/timeout probe/tests/in-guest.sh tests/lib.bash .ci/run tests/*.bats
+	shfmt -d scripts/*.sh guest/init guest/timeout probe/tests/in-guest.sh examples/init tests/boot-cases tests/lib.bash .ci/run tests/*.bats
 }
 
 @test "C: no warning from gcc and clang" {
@@ -27,7 +27,7 @@ setup() {
 }
 
 @test "codespell: no misspelled word" {
-	codespell -L filp,iput README.md docs scripts guest probe tests/*.bats configs series
+	codespell -L filp,iput README.md docs scripts guest probe examples tests/*.bats configs series
 }
 
 # The base is one commit, so checkpatch can know no commit of the kernel's history.
