@@ -85,7 +85,7 @@ struct ram {
 
 struct uart {
 	uint8_t reg[8];			/* as written; IER, LCR, ... */
-	bool thre;			/* "transmitter empty" is not acknowledged yet */
+	bool thr_empty;			/* "transmitter empty" is not acknowledged yet */
 	bool irq;			/* level of the interrupt line */
 };
 
@@ -399,7 +399,7 @@ static void create_vcpu(struct vmm *vmm)
 static void uart_update_irq(struct vmm *vmm)
 {
 	struct uart *uart = &vmm->uart;
-	bool irq = uart->thre && uart->reg[UART_IER] & UART_IER_THRI;
+	bool irq = uart->thr_empty && uart->reg[UART_IER] & UART_IER_THRI;
 	struct kvm_irq_level line = { .irq = COM1_IRQ, .level = irq };
 
 	if (irq != uart->irq)
@@ -419,7 +419,7 @@ static void uart_write(struct vmm *vmm, int reg, uint8_t value)
 		putchar(value);
 	/* Sent at once; and enabled while it is empty, the interrupt comes at once. */
 	if (reg == UART_TX || reg == UART_IER)
-		uart->thre = true;
+		uart->thr_empty = true;
 	uart_update_irq(vmm);
 }
 
@@ -434,7 +434,7 @@ static uint8_t uart_read(struct vmm *vmm, int reg)
 	case UART_IIR:
 		iir = uart->irq ? UART_IIR_THRI : UART_IIR_NO_INT;
 		if (uart->irq)			/* reading it acknowledges */
-			uart->thre = false;
+			uart->thr_empty = false;
 		uart_update_irq(vmm);
 		return uart->reg[UART_FCR] & UART_FCR_ENABLE_FIFO ? iir | 0xc0 : iir;
 	case UART_LSR:
