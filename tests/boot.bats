@@ -32,14 +32,20 @@ initramfs() {
 
 setup_file() {
 	cd "$top" || return
-	export gmem_boot=$BATS_FILE_TMPDIR/gmem-boot v73=$BATS_FILE_TMPDIR/v7.3 nonce
+	export gmem_boot=$BATS_FILE_TMPDIR/gmem-boot nonce
 	nonce=$(cat /proc/sys/kernel/random/uuid)
 	initramfs "$nonce" >"$BATS_FILE_TMPDIR/initrd"
 	compile_gmem_boot gcc -static -isystem build/v7.3/flags/x86_64/usr/include -o "$gmem_boot"
-	boot_cases "$v73" gmem memfd panic long no-fd no-kvm not-kvm
 }
 
 setup() { cd "$top" || return; }
+
+# on_v73: all cases on v7.3, in one boot that the first test makes.
+on_v73() {
+	dir=$BATS_FILE_TMPDIR/v7.3
+	[ -e "$dir" ] || boot_cases "$dir" gmem memfd panic long no-fd no-kvm not-kvm
+	[ -e "$dir/not-kvm.rc" ] || fail 'the boot of an earlier test went wrong'
+}
 
 # said CASE CODE TEXT: in $dir, case CASE exited with CODE and told the user TEXT.
 said() {
@@ -63,7 +69,7 @@ memory() { sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' "$dir/$1.text"; }
 resident() { sed -n 's/.*Maximum resident set size (kbytes): //p' "$dir/$1.time"; }
 
 @test "v7.3: Linux reaches user space and stops cleanly" {
-	dir=$v73
+	on_v73
 	booted gmem
 	# 64 MiB less what the kernel takes for itself
 	[ "$(memory gmem)" -gt 49152 ] && [ "$(memory gmem)" -lt 65536 ]
@@ -71,7 +77,7 @@ resident() { sed -n 's/.*Maximum resident set size (kbytes): //p' "$dir/$1.time"
 }
 
 @test "v7.3: RAM is guest_memfd, by the kernel's word" {
-	dir=$v73
+	on_v73
 	[ "$(grep -c 'RAM is' "$dir/gmem.err")" -eq 1 ]
 	grep -qE '^gmem-boot: RAM is [0-9a-f]+-[0-9a-f]+ rw-s 00000000 .*\[kvm-gmem\]' "$dir/gmem.err"
 	refute grep -q memfd: "$dir/gmem.err"
@@ -79,32 +85,32 @@ resident() { sed -n 's/.*Maximum resident set size (kbytes): //p' "$dir/$1.time"
 
 # A memslot without the file would take the same pages, but through the mapping.
 @test "v7.3: the guest's pages come from the file, not through the VMM's mapping" {
-	dir=$v73
+	on_v73
 	[ "$(resident gmem)" -gt 0 ]
 	[ $((2 * $(resident gmem))) -lt "$(resident memfd)" ] ||
 		fail "resident: $(resident gmem), with memfd $(resident memfd)"
 }
 
 @test "v7.3: --memfd; a restart by triple fault is one, too" {
-	dir=$v73
+	on_v73
 	booted memfd
 	grep -qE '^gmem-boot: RAM is .* /memfd:gmem-boot' "$dir/memfd.err"
 }
 
 @test "v7.3: a panic is a crash" {
-	dir=$v73
+	on_v73
 	said panic 1 'gmem-boot: the guest crashed'
 	grep -q 'Kernel panic' "$dir/panic.out"
 }
 
 @test "v7.3: a creation that fails is explained, a long command line refused" {
-	dir=$v73
+	on_v73
 	said no-fd 5 'KVM_CREATE_GUEST_MEMFD: Too many open files: the host refused'
 	said long 2 '--append: too long for this kernel'
 }
 
 @test "v7.3: /dev/kvm that is missing, and one that is none" {
-	dir=$v73
+	on_v73
 	said no-kvm 3 'gmem-boot: /dev/kvm: No such file or directory'
 	said not-kvm 3 'gmem-boot: /dev/kvm: Inappropriate ioctl for device'
 }
