@@ -394,7 +394,6 @@ static void create_vcpu(struct vmm *vmm)
 #define COM1_IRQ		4
 #define I8042_COMMAND		0x64
 #define I8042_RESET		0xfe
-#define CMOS_DATA		0x71
 
 static void uart_update_irq(struct vmm *vmm)
 {
@@ -452,20 +451,21 @@ static bool handle_io(struct vmm *vmm)
 	uint16_t port = run->io.port;
 	uint32_t i;
 
-	/* All registers here have 8 bits; a wider access reaches the first. */
+	/*
+	 * All registers here have 8 bits; a wider access reaches the first.  Ports without
+	 * a device read as 0: a bus would say all ones, for which Linux takes the keyboard
+	 * controller (0x64) and clock (0x71) to be busy and the timer (0x42) to be running.
+	 */
 	for (i = 0; i < run->io.count; i++, data += run->io.size) {
-		bool in = run->io.direction == KVM_EXIT_IO_IN;
-
-		if (in)			/* what nobody drives reads as ones */
-			memset(data, 0xff, run->io.size);
-		if (in && (port & ~7) == COM1)
-			*data = uart_read(vmm, port & 7);
-		else if ((port & ~7) == COM1)
+		if (run->io.direction == KVM_EXIT_IO_IN) {
+			memset(data, 0, run->io.size);
+			if ((port & ~7) == COM1)
+				*data = uart_read(vmm, port & 7);
+		} else if ((port & ~7) == COM1) {
 			uart_write(vmm, port & 7, *data);
-		else if (in && (port == I8042_COMMAND || port == CMOS_DATA))
-			*data = 0;	/* Linux waits until they are not busy */
-		else if (port == I8042_COMMAND && *data == I8042_RESET)
+		} else if (port == I8042_COMMAND && *data == I8042_RESET) {
 			return false;
+		}
 	}
 	return true;
 }
