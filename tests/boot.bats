@@ -60,6 +60,7 @@ booted() {
 	tr -d '\r' <"$dir/$1.out" >"$dir/$1.text"
 	grep -q '^gmem-boot guest: user space after [0-9.]* s$' "$dir/$1.text"
 	grep -qx "$nonce" "$dir/$1.text" || fail "$1: no $nonce in: $(cat "$dir/$1.text")"
+	grep -qx 'gmem-boot guest: slept, by a timer' "$dir/$1.text"
 }
 
 # memory CASE: KiB that the guest counts.
