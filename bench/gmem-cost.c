@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,12 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifdef GUEST_MEMFD_FLAG_MMAP
-#define SHARED_FLAGS	(GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED)
-#else
-#define SHARED_FLAGS	0	/* a kernel before the flags: nothing can be mapped */
-#endif
+#include "gmem_flags.h"
 
+#define SHARED_FLAGS	(GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED)
 #define REPETITIONS	9
 #define FILES		100	/* created and closed per repetition */
 
@@ -48,24 +45,25 @@ static uint64_t now(void)
 }
 
 /* Kinds of memory: each returns a file of @size bytes, -1 for anonymous memory. */
+static int create_gmem_with(size_t size, __u64 flags)
+{
+	int fd = gmem_create(vm_fd, size, flags);
+
+	if (fd < 0) {
+		errno = -fd;
+		die("KVM_CREATE_GUEST_MEMFD");
+	}
+	return fd;
+}
+
 static int create_gmem(size_t size)
 {
-	struct kvm_create_guest_memfd args = { .size = size, .flags = SHARED_FLAGS };
-	int fd = ioctl(vm_fd, KVM_CREATE_GUEST_MEMFD, &args);
-
-	if (fd < 0)
-		die("KVM_CREATE_GUEST_MEMFD");
-	return fd;
+	return create_gmem_with(size, SHARED_FLAGS);
 }
 
 static int create_gmem_private(size_t size)
 {
-	struct kvm_create_guest_memfd args = { .size = size };
-	int fd = ioctl(vm_fd, KVM_CREATE_GUEST_MEMFD, &args);
-
-	if (fd < 0)
-		die("KVM_CREATE_GUEST_MEMFD");
-	return fd;
+	return create_gmem_with(size, 0);
 }
 
 static int create_memfd(size_t size)
@@ -114,14 +112,13 @@ static void measure_create(const char *kind, int (*create)(size_t))
 /* Unknown flags, the cheapest way to be refused. */
 static void measure_refused(void)
 {
-	struct kvm_create_guest_memfd args = { .size = page_size, .flags = 1ULL << 62 };
 	uint64_t cost[REPETITIONS], start;
 	int i, j;
 
 	for (i = 0; i < REPETITIONS; i++) {
 		start = now();
 		for (j = 0; j < FILES; j++) {
-			if (ioctl(vm_fd, KVM_CREATE_GUEST_MEMFD, &args) != -1 || errno != EINVAL)
+			if (gmem_create(vm_fd, page_size, 1ULL << 62) != -EINVAL)
 				die("a flag in bit 62 was not refused");
 		}
 		cost[i] = (now() - start) / FILES;
@@ -212,6 +209,8 @@ static void measure_allocation(const char *kind, int (*create)(size_t))
 int main(int argc, char **argv)
 {
 	int kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	bool shared;	/* can the host access files? */
+	__u64 mask;
 
 	page_size = (size_t)sysconf(_SC_PAGESIZE);
 	if (argc > 1)
@@ -226,17 +225,21 @@ int main(int argc, char **argv)
 	if (vm_fd < 0)
 		die("KVM_CREATE_VM");
 
+	if (gmem_query_flags(vm_fd, &mask))
+		die("KVM_CHECK_EXTENSION");
+	shared = !(SHARED_FLAGS & ~mask);
+
 	printf("operation\tmemory\tmedian\tminimum\tmaximum\n");
 	measure_create("guest_memfd, no flags", create_gmem_private);
-	if (SHARED_FLAGS)
+	if (shared)
 		measure_create("guest_memfd", create_gmem);
 	measure_create("memfd", create_memfd);
 	measure_refused();
-	if (SHARED_FLAGS)
+	if (shared)
 		measure_faults("guest_memfd", create_gmem);
 	measure_faults("memfd", create_memfd);
 	measure_faults("anonymous", create_anon);
-	measure_allocation("guest_memfd", create_gmem);
+	measure_allocation("guest_memfd", create_gmem_private);
 	measure_allocation("memfd", create_memfd);
 	return 0;
 }

@@ -22,6 +22,7 @@ setup() {
 @test "C: no warning from gcc and clang" {
 	local cc
 	for cc in gcc clang; do
+		"$cc" -Wall -Wextra -Werror -fsyntax-only -I probe bench/gmem-cost.c
 		"$cc" -Wall -Wextra -Werror -fsyntax-only tests/guest-prog.c scripts/make-exit.c scripts/tsc-khz.c
 	done
 }
