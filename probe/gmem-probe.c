@@ -24,7 +24,8 @@ struct options {
 };
 
 static const char help[] =
-	"usage: gmem-probe [--json | --flags-only] [--require FLAG,...[,VM TYPE]]\n"
+	"usage: gmem-probe [--json] [--require FLAG,...[,VM TYPE]]\n"
+	"       gmem-probe --flags-only\n"
 	"\n"
 	"Says which guest_memfd flags this host's KVM has, for /dev/kvm and for each VM\n"
 	"type, and tries in throwaway VMs what works with each combination of them.\n"
@@ -190,7 +191,11 @@ static void explain_permission(void)
 		return;
 	}
 	group_name(kvm.st_gid, group, sizeof(group));
-	if ((kvm.st_mode & 060) == 060)
+	/* neither root's nor the overflow group is one to join */
+	if (kvm.st_gid == 0 || kvm.st_gid == 65534)
+		complain(KVM_PATH ": permission denied; its group '%s' is not one to join: give it to group kvm (chgrp kvm, chmod 660), or pass it into this container with its group",
+			 group);
+	else if ((kvm.st_mode & 060) == 060)
 		complain(KVM_PATH ": permission denied; join its group '%s' (sudo usermod -aG %s USER) and log in again",
 			 group, group);
 	else
@@ -254,7 +259,7 @@ static bool is_sound(const struct findings *findings)
 		if (scope->failed) {
 			complain("%s: %s: %s", scope->name, scope->failed, strerror(scope->error));
 			sound = false;
-		} else if (!system->failed && scope->mask & ~system->mask) {
+		} else if (!system->failed && scope->mask & ~scope->unconfirmed & ~system->mask) {
 			complain("%s: has flags that " KVM_PATH " does not report", scope->name);
 			sound = false;
 		}
@@ -314,7 +319,8 @@ static void judge_requirement(const struct findings *findings, struct requiremen
 	if (!scope) {
 		reason = "this host has no such VM type";
 	} else if (scope->failed) {
-		reason = scope->failed;
+		snprintf(required->reason, sizeof(required->reason), "%s: %s", scope->failed,
+			 strerror(scope->error));
 	} else {
 		missing.bits = required->flags & ~scope->mask;
 		row = find_row(scope, required->flags);

@@ -12,12 +12,12 @@
  *
  *	__u64 want = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
  *	__u64 mask;
- *	int fd = -EOPNOTSUPP;
  *
- *	if (!gmem_query_flags(vm, &mask) && !(want & ~mask))
- *		fd = gmem_create(vm, size, want);
- *	if (fd < 0)
+ *	if (gmem_query_flags(vm, &mask) || want & ~mask)
  *		... fall back to memfd_create() ...
+ *	fd = gmem_create(vm, size, want);
+ *	if (fd < 0)
+ *		... stop, and say what gmem_explain() found: memfd would only hide it ...
  *
  * Ask the VM, not /dev/kvm: the latter reports what at least one VM type has.
  */
@@ -38,8 +38,8 @@
 #define GMEM_FLAGS_VERSION "0.1"
 
 /*
- * 1 if the uAPI header vouches for the number of KVM_CAP_GUEST_MEMFD_FLAGS_HI,
- * 0 if the number is the provisional one below, which another kernel may use
+ * 1 if the uAPI header vouches for the number of KVM_CAP_GUEST_MEMFD_FLAGS_HI, on
+ * the kernel that the header is of: the number is provisional until merged.  0 if the number is the provisional one below, which another kernel may use
  * for something else: confirm flags in bits 63:32 with gmem_confirm_flags().
  */
 #ifdef KVM_CAP_GUEST_MEMFD_FLAGS_HI
@@ -403,13 +403,18 @@ static inline enum gmem_reason gmem__check_size(__u64 size)
 static inline void gmem__find_condition(int vm, __u64 flags, __u64 mask,
 					struct gmem_failure *why)
 {
-	unsigned int bit;
+	__u64 flag;
 
-	for (bit = 0; bit < 64; bit++) {
-		__u64 flag = 1ULL << bit;
+	for (flag = 1; flag; flag <<= 1) {
+		int err;
 
-		if (!(mask & flag) || gmem_confirm_flags(vm, flags ^ flag))
+		if (!(mask & flag))
 			continue;
+		err = gmem_confirm_flags(vm, flags ^ flag);
+		if (err == -EINVAL)
+			continue;
+		if (err) /* that does not tell; what is found by now is right */
+			break;
 		if (flags & flag)
 			why->bits |= flag;
 		else
@@ -442,6 +447,9 @@ static inline enum gmem_reason gmem__find_reason(int vm, __u64 size, __u64 flags
 		return GMEM_UNKNOWN_FLAGS;
 	if (gmem_confirm_flags(vm, flags) == -EINVAL) {
 		gmem__find_condition(vm, flags, mask, why);
+		/* a bit that nothing helps, of a word that may not be the flags' */
+		if (!GMEM_FLAGS_HI_VOUCHED && !why->missing && !((__u32)why->bits))
+			return GMEM_UNKNOWN_FLAGS;
 		return GMEM_UNMET_CONDITION;
 	}
 	reason = gmem__check_size(size);

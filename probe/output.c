@@ -123,9 +123,13 @@ void print_masks(const struct findings *findings)
 		if (!scope->failed && !scope->mte)
 			print_flags(scope->mask, (size_t)print_mask_row(scope));
 	}
-	if (!GMEM_FLAGS_HI_VOUCHED)
-		printf("(FLAGS_HI: this program's kernel header does not define it; the column is the answer to capability %d)\n",
-		       KVM_CAP_GUEST_MEMFD_FLAGS_HI);
+	if (!GMEM_FLAGS_HI_VOUCHED) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "(FLAGS_HI: this program's kernel header does not define it; the column is the answer to capability %d)",
+			 KVM_CAP_GUEST_MEMFD_FLAGS_HI);
+		print_wrapped(text, 0);
+	}
 }
 
 static void print_capabilities(const struct findings *findings)

@@ -36,7 +36,7 @@ struct kvm_memory_attributes {
 #define OTHER	0xbb
 
 /* Longer than a guest that works ever takes, also on an emulator. */
-#define GUEST_SECONDS 2
+#define GUEST_SECONDS 30
 
 enum slot { CODE_SLOT, DATA_SLOT };
 
@@ -81,7 +81,7 @@ void vm_type_name(int type, char *name, size_t size)
 }
 
 /**
- * vm_type_number - the reverse of vm_type_name()
+ * vm_type_number - the reverse of vm_type_name(), which also takes "type0" and so on
  * @name: a name
  *
  * Return: the number, or -1 if no VM type has that name.
@@ -93,6 +93,9 @@ int vm_type_number(const char *name)
 
 	for (type = 0; type < 31; type++) {
 		vm_type_name(type, candidate, sizeof(candidate));
+		if (!strcmp(name, candidate))
+			return type;
+		snprintf(candidate, sizeof(candidate), "type%d", type);
 		if (!strcmp(name, candidate))
 			return type;
 	}
@@ -733,13 +736,16 @@ static __u64 lowest_flags(__u64 mask)
 	return lowest;
 }
 
-/* Does any combination of @flag with @others work? */
+/* Is there any combination of @flag with @others that KVM does not refuse? */
 static bool is_confirmed(int vm, __u64 flag, __u64 others)
 {
 	__u64 flags = 0;
 
 	do {
-		if (!gmem_confirm_flags(vm, flags | flag))
+		int err = gmem_confirm_flags(vm, flags | flag);
+
+		/* any other error does not tell, and is shown when the row is tried */
+		if (err != -EINVAL && err != -ENOTTY)
 			return true;
 	} while (next_combination(&flags, others));
 	return false;

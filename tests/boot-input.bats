@@ -24,12 +24,14 @@ refused() {
 
 @test "--help on stdout; a wrong option, too many or few arguments: usage on stderr" {
 	run --separate-stderr "$gmem_boot" --help
-	[ "$status" -eq 0 ] && [ -z "$stderr" ]
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
 	[[ $output == 'usage: gmem-boot '*'Exit code: 0 '* ]]
 	for args in '' --nonsense 'a b c'; do
 		# shellcheck disable=SC2086 # words
 		run --separate-stderr "$gmem_boot" $args
-		[ "$status" -eq 2 ] && [ -z "$output" ]
+		[ "$status" -eq 2 ]
+		[ -z "$output" ]
 		[[ $stderr == *'usage: gmem-boot '* ]]
 	done
 }

@@ -13,7 +13,7 @@ boot_cases() {
 	local dir=$1 image
 	image=$(image_of "${BASE:-v7.3}" "${SERIES:-flags}")
 	mkdir -p "$dir"
-	TIMEOUT=300 make exec PROG=/bin/busybox ARGS="sh boot-cases ${*:2}" \
+	make exec PROG=/bin/busybox ARGS="sh boot-cases ${*:2}" \
 		FILES="$BATS_FILE_TMPDIR/gmem-boot $BATS_FILE_TMPDIR/initrd $image tests/boot-cases" >"$dir/tar" 2>"$dir/log" ||
 		fail "$(cat "$dir/log")"
 	tar -x -C "$dir" --strip-components=1 -f "$dir/tar" ||
@@ -73,7 +73,8 @@ resident() { sed -n 's/.*Maximum resident set size (kbytes): //p' "$dir/$1.time"
 	on_v73
 	booted gmem
 	# 64 MiB less what the kernel takes for itself
-	[ "$(memory gmem)" -gt 49152 ] && [ "$(memory gmem)" -lt 65536 ]
+	[ "$(memory gmem)" -gt 49152 ]
+	[ "$(memory gmem)" -lt 65536 ]
 	grep -q '^Linux version 7\.3\.' "$dir/gmem.text"
 }
 

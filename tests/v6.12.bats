@@ -18,28 +18,28 @@ table() {
 	[ "$status" -eq 0 ] || fail "$stderr"
 }
 
-@test "the table is the one of v7.3" {
+@test "v6.12: the table is the one of v7.3" {
 	table
 	[ "${lines[1]}" = '/dev/kvm          0x00000003  0x00000000  0x0000000000000003  MMAP INIT_SHARED' ]
 	[ "${lines[2]}" = 'default           0x00000003  0x00000000  0x0000000000000003  MMAP INIT_SHARED' ]
 	[ "${lines[3]}" = 'sw-protected      0x00000001  0x00000000  0x0000000000000001  MMAP' ]
 }
 
-@test "the pristine base has no flags" {
+@test "v6.12: the pristine base has no flags" {
 	table SERIES=none
 	[[ ${lines[1]} == '/dev/kvm '*' 0x00000000  0x00000000  0x0000000000000000'* ]]
 	[[ ${lines[2]} == 'default '*' 0x00000000  0x00000000  0x0000000000000000'* ]]
 	[[ ${lines[3]} == 'sw-protected '*' 0x00000000  0x00000000  0x0000000000000000'* ]]
 }
 
-@test "KVM as modules" {
+@test "v6.12: KVM as modules" {
 	table CONFIG=configs/variants/modules.config
 	[ "${lines[2]}" = 'default           0x00000003  0x00000000  0x0000000000000003  MMAP INIT_SHARED' ]
 	grep -qx CONFIG_KVM_AMD=m results/latest/config
 	grep -q 'Nested Paging enabled' results/latest/console.log
 }
 
-@test "no VM type with private memory: flags, and no memory attributes" {
+@test "v6.12: no VM type with private memory: flags, and no memory attributes" {
 	local kernel=build/v6.12/flags/x86_64-no-private
 	table CONFIG=configs/variants/no-private.config
 	[ "${lines[2]}" = 'default           0x00000003  0x00000000  0x0000000000000003  MMAP INIT_SHARED' ]
@@ -49,7 +49,7 @@ table() {
 	make exec CONFIG=configs/variants/no-private.config PROG="$programs/guest_memfd_flags_test"
 }
 
-@test "i386: both capabilities are 0, and no file can be created" {
+@test "v6.12: i386: both capabilities are 0, and no file can be created" {
 	table ARCH=i386
 	[[ ${lines[1]} == '/dev/kvm '*' 0x00000000  0x00000000  0x0000000000000000'* ]]
 	[[ ${lines[2]} == 'default '*' 0x00000000  0x00000000  0x0000000000000000'* ]]
@@ -59,12 +59,12 @@ table() {
 	[[ $output != *'global.enumeration_without_guest_memfd # SKIP'* ]]
 }
 
-@test "shadow paging, and no TDP MMU" {
+@test "v6.12: shadow paging, and no TDP MMU" {
 	make test TESTS='guest_memfd_test guest_memfd_flags_test' APPEND=kvm_amd.npt=0
 	make test TESTS='guest_memfd_test guest_memfd_flags_test' APPEND=kvm.tdp_mmu=0
 }
 
-@test "series: apply and export is byte-identical" {
+@test "v6.12: series: apply and export is byte-identical" {
 	local clone=$BATS_TEST_TMPDIR/clone tree
 	tree=$(make -s tree-path)
 	read -r _ head <build/v6.12/flags/applied
@@ -72,7 +72,7 @@ table() {
 	diff -r --exclude='cover*' "$clone" series/flags/v6.12
 }
 
-@test "a kernel of the same line that the series does not fit is refused" {
+@test "v6.12: a kernel of the same line that the series does not fit is refused" {
 	local ksrc=$BATS_TEST_TMPDIR/ksrc
 	mkdir -p "$ksrc"
 	git -C "$(make -s tree-path)" archive base Makefile virt/kvm arch/x86/kvm include/linux/kvm_host.h include/uapi/linux/kvm.h \

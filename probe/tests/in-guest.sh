@@ -75,6 +75,7 @@ usage() {
 	show usage-argument $probe MMAP
 	show usage-flag $probe --require MAMP
 	show usage-empty $probe --require ''
+	show usage-type0 $probe --require MMAP,type0
 	show usage-types $probe --require default,snp
 	show usage-twice $probe --require MMAP --require MMAP
 	show usage-both $probe --flags-only --json
