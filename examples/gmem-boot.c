@@ -137,8 +137,8 @@ static struct image open_kernel(const char *path, struct setup_header *hdr)
 	if (kernel.size < hdr_offset + sizeof(*hdr))
 		errx(EXIT_IMAGE, "%s: not a bzImage", path);
 	memcpy(hdr, kernel.data + hdr_offset, sizeof(*hdr));
-	setup_size = (hdr->setup_sects ? hdr->setup_sects + 1U : 5U) * 512U;
-	if (memcmp(&hdr->header, "HdrS", 4) || kernel.size <= setup_size)
+	setup_size = (hdr->setup_sects ? hdr->setup_sects + 1U : 5U) * 512ULL;
+	if (memcmp(&hdr->header, "HdrS", 4) != 0 || kernel.size <= setup_size)
 		errx(EXIT_IMAGE, "%s: not a bzImage", path);
 	if (hdr->version < 0x20c || !(hdr->xloadflags & XLF_KERNEL_64) ||
 	    hdr->pref_address < HIGH_RAM_GPA || hdr->pref_address > MAX_MEM_MIB * MIB)
@@ -302,7 +302,7 @@ static void write_cpu_tables(struct ram *ram)
 	for (i = 0; i < 4; i++)
 		ram64[PDPT_GPA / 8 + i] = (PD_GPA + i * PAGE) | 0x3;
 	for (i = 0; i < 4 * 512; i++)
-		ram64[PD_GPA / 8 + i] = i * 2 * MIB | 0x83;
+		ram64[PD_GPA / 8 + i] = 2 * MIB * i | 0x83;
 }
 
 /* --- vCPU ----------------------------------------------------------------- */
@@ -436,7 +436,7 @@ static uint8_t uart_read(struct vmm *vmm, int reg)
 		if (uart->irq)			/* reading it acknowledges */
 			uart->thr_empty = false;
 		uart_update_irq(vmm);
-		return uart->reg[UART_FCR] & UART_FCR_ENABLE_FIFO ? iir | 0xc0 : iir;
+		return (uart->reg[UART_FCR] & UART_FCR_ENABLE_FIFO) ? iir | 0xc0 : iir;
 	case UART_LSR:
 		return UART_LSR_TEMT | UART_LSR_THRE;
 	default:

@@ -361,8 +361,9 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 
 @test "analysers: nothing from clang-tidy and cppcheck" {
 	clang-tidy --quiet probe/*.c probe/tests/header-test.c -- -std=c11 -isystem build/v7.3/flags/x86_64/usr/include
+	clang-tidy --quiet --config-file=probe/.clang-tidy examples/gmem-boot.c bench/gmem-cost.c -- -std=gnu11 -isystem build/v7.3/flags/x86_64/usr/include -Iprobe
 	cppcheck --quiet --std=c11 --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
-		--error-exitcode=1 probe/*.c probe/tests/*.c
+		--error-exitcode=1 probe/*.c probe/tests/*.c examples/*.c
 }
 
 @test "checkpatch --strict: the probe" {
