@@ -214,6 +214,7 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 @test "no access: exit 3; missing, not permitted, or something else, and what to do" {
 	main_guest
 	says main access-group 3 "join its group 'kvm' (sudo usermod -aG kvm USER)"
+	says main access-root-group 3 "permission denied; its group '0' is not one to join"
 	says main access-nameless-group 3 "join its group '108'"
 	says main access-root-only 3 "also to its group '108' (mode 0600); let the group in"
 	says main access-no-groups 3 "'108'"

@@ -93,6 +93,8 @@ access() {
 	chown 0:107 /dev/kvm
 	chmod 660 /dev/kvm
 	show access-group as_nobody $probe
+	chown 0:0 /dev/kvm
+	show access-root-group as_nobody $probe
 	chown 0:108 /dev/kvm
 	show access-nameless-group as_nobody $probe
 	chmod 600 /dev/kvm
