@@ -49,9 +49,42 @@ targets=("$image_target" headers)
 # with DEBUG there are none, but what guest/planted.c needs to link comes with them
 if grep -qx CONFIG_MODULES=y "$out/.config"; then targets+=(modules); fi
 case ${KERNEL_ONLY:-} in '' | 1) ;; *) targets=("$KERNEL_ONLY") ;; esac
-# The log is kept whole; a heartbeat shows its last line.
-step "build: kernel ($branch, $kind, $JOBS jobs)" "$out/kernel.log" kmake "$tree" "$out" "${targets[@]}" ||
-	die BUILD "$(compiler_error "$out/kernel.log" "$tree")" "$out/kernel.log"
+# inputs: all that goes into a build of a tree without edits, in one word; nothing
+# for a tree with edits, which make looks at in any case.
+inputs() {
+	if [ -n "$(git_plain -C "$tree" status --porcelain -uno)" ]; then return; fi
+	{
+		git_plain -C "$tree" rev-parse HEAD
+		cat "$out/config.stamp" scripts/build.sh scripts/lib.sh configs/*.env
+		"${cross}gcc" --version
+	} | sha256sum
+}
+
+# make takes 3 to 10 s to find that there is nothing to do, and most verbs have nothing
+# to build. So a part notes what went into it and is not made again while that is the
+# same. Gone before anything is compiled, noted after success only.
+inputs=$(inputs)
+up_to_date() {
+	[ -n "$inputs" ] && [ "$inputs" = "$(cat "$out/$1.built" 2>/dev/null)" ] || return
+	note "build: nothing has changed ($1, $branch, $kind)"
+}
+built() { if [ -n "$inputs" ] && [ "$inputs" = "$(inputs)" ]; then echo "$inputs" >"$out/$1.built"; fi; }
+
+kernel() {
+	rm -f "$out"/*.built
+	# The log is kept whole; a heartbeat shows its last line.
+	step "build: kernel ($branch, $kind, $JOBS jobs)" "$out/kernel.log" kmake "$tree" "$out" "${targets[@]}" ||
+		die BUILD "$(compiler_error "$out/kernel.log" "$tree")" "$out/kernel.log"
+}
+case ${KERNEL_ONLY:-} in
+'' | 1)
+	if [ ! -f "$out/$image" ] || ! up_to_date kernel; then
+		kernel
+		built kernel
+	fi
+	;;
+*) kernel ;;
+esac
 
 case ${KERNEL_ONLY:+part}${GMEM_VERB:-} in part* | run | exec | shell) exit 0 ;; esac
 
@@ -67,6 +100,7 @@ selftests() {
 		LDFLAGS='-static -pthread -no-pie -s' INSTALL_PATH="$install/kselftest" install
 }
 need test # the 32-bit compiler
+if [ -d "$install/kselftest" ] && up_to_date selftests; then exit 0; fi
 step "build: KVM selftests" "$out/selftests.log" selftests ||
 	die BUILD "$(compiler_error "$out/selftests.log" "$tree")" "$out/selftests.log"
 
@@ -81,3 +115,4 @@ if [ -n "$cc32" ] && [ -f "$abi_test" ]; then
 		die BUILD "$(compiler_error "$out/selftests32.log" "$tree")" "$out/selftests32.log"
 	echo kvm:guest_memfd_flags_test_32 >>"$install/kselftest/kselftest-list.txt"
 fi
+built selftests

@@ -37,19 +37,27 @@ bats_require_minimum_version 1.5.0
 
 # --- build ---
 
-@test "build: with nothing changed, nothing is compiled" {
+@test "build: with nothing changed, make is not called, and would compile nothing" {
 	make build
+	run make build
+	expect 0 'nothing has changed (kernel, '
+	expect 0 'nothing has changed (selftests, '
+	refute grep -q '==> build: ' <<<"$output"
+	rm build/v7.3/flags/x86_64/*.built
 	make build
 	refute grep -qE '^ +(CC|AS|LD) ' build/v7.3/flags/x86_64/kernel.log
 	refute grep -qE '(gcc|ccache) .* -c ' build/v7.3/flags/x86_64/selftests.log
 }
 
-@test "build: selftests notice a changed header" {
+@test "build: selftests notice a changed header, and that it is as it was" {
 	local header
-	header=$(make -s tree-path)/tools/testing/selftests/kvm/include/kvm_util.h
-	touch "$header"
+	header=$(make -s tree-path)/tools/testing/selftests/kvm/include/kvm_test_harness.h
+	echo >>"$header"
 	make build
-	[ build/v7.3/flags/x86_64/install/kselftest/kvm/guest_memfd_test -nt "$header" ]
+	[ build/v7.3/flags/x86_64/install/kselftest/kvm/sync_regs_test -nt "$header" ]
+	git -C "$(dirname "$header")" checkout -q "$header"
+	make build
+	[ build/v7.3/flags/x86_64/install/kselftest/kvm/sync_regs_test -nt "$header" ]
 }
 
 # --- test ---
