@@ -84,7 +84,7 @@ qemu_line() {
 	if [ -n "${INTERACTIVE:-}" ]; then
 		line+=(-serial mon:stdio)
 	else
-		line+=(-serial "file:$run/console.log")
+		line+=(-serial "file:$run/console.log" -monitor stdio)
 	fi
 }
 
@@ -93,6 +93,29 @@ booted() { grep -qs '^boot ' "$run/status"; }
 # running: the test that is under way, from the runner's own announcement.
 running() { sed -n 's/^# selftests: kvm: //p' "$run/$(port_file stdout)" | tail -n 1; }
 
+# ask: where the CPUs of a guest that does not stop are, by QEMU's monitor, into RUN/cpus.
+# Twice, to tell a loop from a wait.
+ask() {
+	for _ in first again; do
+		printf 'info registers -a\n' >&"$monitor"
+		pause 1
+	done
+	sed -nE 's/.*\<(RIP|PC)=([0-9a-f]{16})\>.*/\2/p' "$run/monitor.log" | symbols >"$run/cpus"
+	[ -s "$run/cpus" ] || echo "QEMU's monitor does not answer: the emulator hangs" >"$run/cpus"
+}
+
+# symbols: the kernel's functions that addresses on stdin are in. They are compared as
+# strings, all of 16 digits.
+symbols() {
+	awk '
+		FNR == NR { if ($2 ~ /[tT]/) { address[++n] = $1; name[n] = $3 } next }
+		{
+			for (i = n; i > 0 && address[i] "" > $1 ""; i--)
+				continue
+			printf "%s %s", FNR == 1 ? "its CPUs are in" : ",", $1 ~ /^0/ ? "user space" : i ? name[i] : $1
+		}' "$out/System.map" -
+}
+
 # watch PID: a heartbeat that names what the guest does, and the limits for a kernel
 # that never reaches user space and for a guest that does not stop a test whose time is
 # up (GMEM_TEST_LIMIT), because it hangs itself.
@@ -100,9 +123,12 @@ watch() {
 	local pid=$1 start=$SECONDS beat=0 what='' before='' since=$SECONDS
 	while pause 1 && kill -0 "$pid" 2>/dev/null; do
 		if ! booted && [ $((SECONDS - start)) -ge "$boot_limit" ]; then
+			ask
 			kill "$pid"
 			return
 		fi
+		# timeout stops it at the end of TIMEOUT
+		if [ $((SECONDS - start)) -ge $((TIMEOUT - 4)) ] && [ ! -f "$run/cpus" ]; then ask; fi
 		beat=$((beat + 1))
 		if [ $((beat % 15)) -ne 0 ]; then continue; fi
 		what='booting'
@@ -111,6 +137,7 @@ watch() {
 			before=$what since=$SECONDS
 		elif [ -n "${GMEM_TEST_LIMIT:-}" ] && [ $((SECONDS - since)) -ge $((GMEM_TEST_LIMIT + 60)) ]; then
 			touch "$run/hung"
+			ask
 			kill "$pid"
 			return
 		fi
@@ -131,9 +158,11 @@ touch "$run/status" "$run/$(port_file stdout)" "$run/stderr"
 if [ -n "${INTERACTIVE:-}" ]; then exec "${line[@]}"; fi
 
 # setpriv: should this script be killed outright, QEMU goes down with it.
+mkfifo "$run/monitor"
+exec {monitor}<>"$run/monitor"
 set -m
 setpriv --pdeathsig TERM timeout --foreground -k 5 "$TIMEOUT" setpriv --pdeathsig KILL \
-	"${line[@]}" >"$run/qemu.log" 2>&1 </dev/null &
+	"${line[@]}" >"$run/monitor.log" 2>"$run/qemu.log" <&"$monitor" &
 set +m
 qemu_pid=$!
 children+=("$qemu_pid")

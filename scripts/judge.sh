@@ -135,10 +135,10 @@ judge_guest() {
 	fi
 	if [ -f "$run/hung" ]; then
 		parse_ktap # for compare: what came before
-		verdict HANG "the guest did not stop a test whose time was up$(running)" "$(last_output)"
+		verdict HANG "the guest did not stop a test whose time was up$(running)$(cpus)" "$(last_output)"
 	fi
 	if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
-		verdict HANG "time is up (TIMEOUT=$TIMEOUT s)$(running)" "$(last_output)"
+		verdict HANG "time is up (TIMEOUT=$TIMEOUT s)$(running)$(cpus)" "$(last_output)"
 	fi
 	[ "$rc" -eq 0 ] || verdict HARNESS "QEMU exited with $rc: $(head -n 1 "$run/qemu.log")" "$run/qemu.log"
 	[ -s "$console" ] || verdict HARNESS "the console log is empty: nobody knows what the kernel said"
@@ -160,6 +160,9 @@ running() {
 	name=$(sed -n 's/^# selftests: kvm: //p' "$ktap" 2>/dev/null | tail -n 1)
 	if [ -n "$name" ]; then echo " in $name"; fi
 }
+
+# cpus: where boot found the guest's CPUs.
+cpus() { if [ -f "$run/cpus" ]; then echo "; $(cat "$run/cpus")"; fi; }
 
 last_output() {
 	local file

@@ -160,7 +160,9 @@ bats_require_minimum_version 1.5.0
 
 @test "a program that hangs: HANG, and no QEMU is left" {
 	run make exec PROG="$prog" ARGS=loop TIMEOUT=12
-	expect 107 'FAIL HANG: time is up (TIMEOUT=12 s)'
+	expect 107 'FAIL HANG: time is up (TIMEOUT=12 s); its CPUs are in '
+	# two CPUs, asked twice
+	grep -Eqx 'its CPUs are in [a-z_0-9 ]+(, [a-z_0-9 ]+){3}' results/latest/cpus
 	no_qemu
 }
 
@@ -188,7 +190,7 @@ bats_require_minimum_version 1.5.0
 start_loop() {
 	rm -f results/latest
 	# bats lets its background jobs ignore SIGINT, a terminal does not
-	env --default-signal=INT setsid make exec PROG="$prog" ARGS=loop >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	env --default-signal=INT setsid make exec PROG="$prog" ARGS=loop "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 	make=$!
 	for _ in $(seq 300); do
 		if grep -qs looping results/latest/stdout; then return; fi
@@ -205,6 +207,14 @@ gone() {
 	done
 	no_qemu || fail 'a stray QEMU is left'
 	flock -w 10 build/.lock true || fail 'something still holds the checkout'
+}
+
+@test "an emulator that hangs: HANG says so" {
+	start_loop TIMEOUT=16
+	pkill -STOP -f "^qemu-system.*$top/results"
+	refute wait "$make"
+	grep -q "FAIL HANG: time is up (TIMEOUT=16 s); QEMU's monitor does not answer: the emulator hangs" results/latest/verdict
+	no_qemu
 }
 
 @test "Ctrl-C: no stray QEMU, and the next run works" {
