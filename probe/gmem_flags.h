@@ -399,21 +399,25 @@ static inline enum gmem_reason gmem__check_size(__u64 size)
 	return GMEM_NO_FAILURE;
 }
 
-/* Which single flag, left out of or added to @flags, makes creation succeed? */
-static inline void gmem__find_condition(int vm, __u64 flags, __u64 mask,
-					struct gmem_failure *why)
+/*
+ * Which single flag, left out of or added to @flags, makes creation succeed?  -errno
+ * if a trial failed with what does not tell; what was found by then is right.
+ */
+static inline int gmem__find_condition(int vm, __u64 flags, __u64 mask,
+				       struct gmem_failure *why)
 {
 	__u64 flag;
+	int err = 0;
 
 	for (flag = 1; flag; flag <<= 1) {
-		int err;
-
 		if (!(mask & flag))
 			continue;
 		err = gmem_confirm_flags(vm, flags ^ flag);
-		if (err == -EINVAL)
+		if (err == -EINVAL) {
+			err = 0;
 			continue;
-		if (err) /* that does not tell; what is found by now is right */
+		}
+		if (err)
 			break;
 		if (flags & flag)
 			why->bits |= flag;
@@ -422,6 +426,7 @@ static inline void gmem__find_condition(int vm, __u64 flags, __u64 mask,
 	}
 	if (!why->bits)
 		why->bits = flags;
+	return err;
 }
 
 static inline enum gmem_reason gmem__find_reason(int vm, __u64 size, __u64 flags,
@@ -446,9 +451,9 @@ static inline enum gmem_reason gmem__find_reason(int vm, __u64 size, __u64 flags
 	if (why->bits)
 		return GMEM_UNKNOWN_FLAGS;
 	if (gmem_confirm_flags(vm, flags) == -EINVAL) {
-		gmem__find_condition(vm, flags, mask, why);
 		/* a bit that nothing helps, of a word that may not be the flags' */
-		if (!GMEM_FLAGS_HI_VOUCHED && !why->missing && !((__u32)why->bits))
+		if (!gmem__find_condition(vm, flags, mask, why) &&
+		    !GMEM_FLAGS_HI_VOUCHED && !why->missing && !((__u32)why->bits))
 			return GMEM_UNKNOWN_FLAGS;
 		return GMEM_UNMET_CONDITION;
 	}

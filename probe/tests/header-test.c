@@ -2,7 +2,8 @@
 /*
  * Tests of gmem_flags.h on the running kernel: a TAP line for each, exit code 1 if
  * one fails.  What must come out follows from the running kernel's own answers, so
- * that this runs on every kernel; expect/ says which answers those are.
+ * that this runs on every kernel; expect/ says which answers those are.  What needs
+ * another kernel, or none, is in header-fake.c.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -234,75 +235,6 @@ static void test_no_descriptor(void)
 	setrlimit(RLIMIT_NOFILE, &old);
 }
 
-static void test_names(void)
-{
-	unsigned int bit;
-
-	check(!strcmp(gmem_flag_name(0), "MMAP"));
-	check(!strcmp(gmem_flag_name(1), "INIT_SHARED"));
-	for (bit = 2; bit < 70; bit++)
-		check(!gmem_flag_name(bit));
-}
-
-static void check_format(__u64 mask, const char *expected)
-{
-	char buf[GMEM_FLAGS_TEXT_SIZE + 1];
-	size_t length = strlen(expected), size;
-
-	for (size = 0; size <= sizeof(buf) - 1; size++) {
-		memset(buf, '#', sizeof(buf));
-		check(gmem_format_flags(mask, size ? buf : NULL, size) == length);
-		check(buf[size] == '#');
-		if (size) {
-			check(strlen(buf) == (length < size ? length : size - 1));
-			check(!strncmp(buf, expected, strlen(buf)));
-		}
-	}
-}
-
-static void test_format(void)
-{
-	char buf[GMEM_FLAGS_TEXT_SIZE];
-
-	check_format(0, "-");
-	check_format(MMAP, "MMAP");
-	check_format(MMAP | INIT_SHARED, "MMAP INIT_SHARED");
-	check_format(MMAP | 1ULL << 40, "MMAP bit40");
-	check_format(1ULL << 2 | 1ULL << 31 | 1ULL << 63, "bit2 bit31 bit63");
-	check(gmem_format_flags(~0ULL, buf, sizeof(buf)) < sizeof(buf));
-}
-
-static void check_failure(enum gmem_reason reason, __u64 bits, __u64 missing,
-			  const char *expected)
-{
-	struct gmem_failure why = { reason, 24, bits, missing };
-	char buf[GMEM_FAILURE_TEXT_SIZE];
-
-	check(gmem_format_failure(&why, buf, sizeof(buf)) == strlen(expected));
-	check(!strcmp(buf, expected));
-	check(gmem_format_failure(&why, buf, 4) == strlen(expected));
-	check(strlen(buf) == 3);
-	check(gmem_format_failure(&why, NULL, 0) == strlen(expected));
-}
-
-static void test_format_failure(void)
-{
-	char buf[GMEM_FAILURE_TEXT_SIZE];
-	struct gmem_failure why = { GMEM_UNMET_CONDITION, EINVAL, ~0ULL, ~0ULL };
-	int reason;
-
-	check_failure(GMEM_UNKNOWN_FLAGS, INIT_SHARED, 0,
-		      "the VM does not have these flags: INIT_SHARED");
-	check_failure(GMEM_UNMET_CONDITION, 1ULL << 40, MMAP,
-		      "not accepted in this combination: bit40; would be with: MMAP");
-	check_failure(GMEM_HOST_REFUSED, 0, 0,
-		      "the host refused for another reason: errno 24");
-	check_failure(GMEM_SIZE_ZERO, 0, 0, "the size is 0");
-	check(gmem_format_failure(&why, buf, sizeof(buf)) < sizeof(buf));
-	for (reason = GMEM_NO_FAILURE; reason <= GMEM_HOST_REFUSED; reason++)
-		check(strcmp(gmem_reason_text((enum gmem_reason)reason), "unknown reason"));
-}
-
 static void test_success_is_explained(void)
 {
 	struct gmem_failure why;
@@ -353,9 +285,6 @@ int main(int argc, char **argv)
 	if (limits)
 		run("explain: no descriptor left", test_no_descriptor);
 	run("explain: without a failure; errors of the host", test_success_is_explained);
-	run("names", test_names);
-	run("format: like snprintf", test_format);
-	run("format of failures", test_format_failure);
 	close(vm);
 	close(kvm);
 	printf("1..%u\n", number);

@@ -40,6 +40,7 @@ answers() {
 	show json $probe --json
 	show flags-only $probe --flags-only
 	show header-test ./header-test
+	show header-fake ./header-fake
 	for list in MMAP,INIT_SHARED MMAP sw-protected MMAP,sw-protected MMAP,INIT_SHARED,sw-protected \
 		INIT_SHARED default MMAP,bit40 bit40 snp; do
 		show "require $list" $probe --require "$list"
@@ -50,6 +51,7 @@ answers() {
 		show table-32 ./gmem-probe-32
 		show json-32 ./gmem-probe-32 --json
 		show header-test-32 ./header-test-32
+		show header-fake-32 ./header-fake-32
 	fi
 }
 
