@@ -94,10 +94,11 @@ booted() { grep -qs '^boot ' "$run/status"; }
 running() { sed -n 's/^# selftests: kvm: //p' "$run/$(port_file stdout)" | tail -n 1; }
 
 # ask: where the CPUs of a guest that does not stop are, by QEMU's monitor, into RUN/cpus.
-# Twice, to tell a loop from a wait.
+# Twice, to tell a loop from a wait. Which interrupts are pending stays in monitor.log,
+# for x86; the other architectures' monitors do not know the question.
 ask() {
 	for _ in first again; do
-		printf 'info registers -a\n' >&"$monitor"
+		printf '%s\n' 'info registers -a' 'info lapic 0' 'info lapic 1' >&"$monitor"
 		pause 1
 	done
 	sed -nE 's/.*\<(RIP|PC)=([0-9a-f]{16})\>.*/\2/p' "$run/monitor.log" | symbols >"$run/cpus"

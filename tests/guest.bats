@@ -161,8 +161,8 @@ bats_require_minimum_version 1.5.0
 @test "a program that hangs: HANG, and no QEMU is left" {
 	run make exec PROG="$prog" ARGS=loop TIMEOUT=12
 	expect 107 'FAIL HANG: time is up (TIMEOUT=12 s); its CPUs are in '
-	# two CPUs, asked twice
-	grep -Eqx 'its CPUs are in [a-z_0-9 ]+(, [a-z_0-9 ]+){3}' results/latest/cpus
+	# two CPUs, asked twice; a busy machine may not get to the second answer
+	grep -Eqx 'its CPUs are in [a-z_0-9 ]+(, [a-z_0-9 ]+)+' results/latest/cpus
 	no_qemu
 }
 

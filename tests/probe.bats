@@ -183,6 +183,10 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	[ "$(grep -cE '^default .* (yes|no) ' "$guests/section")" -eq 4 ]
 	says main require-other-number 0 'usable: default: MMAP INIT_SHARED'
 	says main require-other-number-high 1 'accepted in no combination'
+	# one that only VMs answer is no contradiction, but flags that /dev/kvm lacks are
+	says main vm-only-number 0 'default: accepted in no combination'
+	refute grep -q 'does not report' "$guests/section"
+	says main vm-only-flags 1 'default: has flags that /dev/kvm does not report'
 	section main json-other-number
 	jsonschema -i "$guests/section" probe/gmem-probe.schema.json
 }

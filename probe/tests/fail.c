@@ -2,10 +2,12 @@
 /*
  * Linked into gmem-probe by the tests (ld's --wrap): the FAIL_AT-th of its calls fails
  * with errno FAIL_WITH, or, if that is 0, returns 0 without being made; with FAIL_ON all
- * after it fail, too.  Without FAIL_AT all are made, and their number is printed.  A descriptor that is left open at the end
- * makes the exit code 99.  FLAGS_IS and FLAGS_HI_IS name capabilities that are asked
- * instead, as on a kernel that gave their numbers to others.  With TTY_COLUMNS, the output is a terminal of that width: the
- * guests of the bench have none that would not lose characters.
+ * after it fail, too.  Without FAIL_AT all are made, and their number is printed.  A
+ * descriptor that is left open at the end makes the exit code 99.  FLAGS_IS and
+ * FLAGS_HI_IS name capabilities that are asked instead, as on a kernel that gave their
+ * numbers to others; with VM_ONLY, /dev/kvm answers 0 to them.  With TTY_COLUMNS, the
+ * output is a terminal of that width: the guests of the bench have none that would not
+ * lose characters.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -40,7 +42,7 @@ void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t of
 void *__wrap_calloc(size_t number, size_t size);
 
 static unsigned long calls, fail_at;
-static int fail_with, fds_before;
+static int fail_with, fds_before, system_fd = -1;
 static bool fail_on;
 
 static int count_fds(void)
@@ -103,7 +105,10 @@ static bool returns_descriptor(unsigned long request)
 	       request == KVM_CREATE_GUEST_MEMFD;
 }
 
-static unsigned long capability(unsigned long cap)
+/* A number that no capability has, i.e. that every kernel answers 0 to. */
+#define UNKNOWN_CAP 0x7fffffff
+
+static unsigned long capability(int fd, unsigned long cap)
 {
 	const char *other = NULL;
 
@@ -111,6 +116,8 @@ static unsigned long capability(unsigned long cap)
 		other = getenv("FLAGS_IS");
 	if (cap == KVM_CAP_GUEST_MEMFD_FLAGS_HI)
 		other = getenv("FLAGS_HI_IS");
+	if (other && fd == system_fd && getenv("VM_ONLY"))
+		return UNKNOWN_CAP;
 	return other ? strtoul(other, NULL, 10) : cap;
 }
 
@@ -123,7 +130,11 @@ static int tty_columns(void)
 
 int __wrap_open(const char *path, int flags, ...)
 {
-	return fails() ? -1 : __real_open(path, flags);
+	int fd = fails() ? -1 : __real_open(path, flags);
+
+	if (!strcmp(path, "/dev/kvm"))
+		system_fd = fd;
+	return fd;
 }
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
@@ -140,7 +151,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		return 0;
 	}
 	if (request == KVM_CHECK_EXTENSION)
-		arg = capability(arg);
+		arg = capability(fd, arg);
 	if (fails() && (fail_with || !returns_descriptor(request)))
 		return result();
 	return __real_ioctl(fd, request, arg);

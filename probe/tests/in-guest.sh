@@ -63,9 +63,11 @@ other_number() {
 	show json-other-number $probe --json
 	show require-other-number $probe --require MMAP,INIT_SHARED
 	show require-other-number-high $probe --require MMAP,bit40
+	show vm-only-number env VM_ONLY=1 $probe
 	unset FLAGS_HI_IS
 	export FLAGS_IS=10
 	show many-flags $probe
+	show vm-only-flags env VM_ONLY=1 $probe --flags-only
 	show require-many-flags $probe --require bit2,bit14
 	unset FLAGS_IS
 }
