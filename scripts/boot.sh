@@ -94,27 +94,39 @@ booted() { grep -qs '^boot ' "$run/status"; }
 running() { sed -n 's/^# selftests: kvm: //p' "$run/$(port_file stdout)" | tail -n 1; }
 
 # ask: where the CPUs of a guest that does not stop are, by QEMU's monitor, into RUN/cpus.
-# Twice, to tell a loop from a wait. Which interrupts are pending stays in monitor.log,
-# for x86; the other architectures' monitors do not know the question.
+# Twice, to tell a loop from a wait. monitor.log keeps all registers and, for x86 (the
+# other monitors do not know the question), the interrupts that are pending.
 ask() {
 	for _ in first again; do
-		printf '%s\n' 'info registers -a' 'info lapic 0' 'info lapic 1' >&"$monitor"
+		printf '%s\n' stop 'info registers -a' 'info lapic 0' 'info lapic 1' cont >&"$monitor"
 		pause 1
 	done
-	sed -nE 's/.*\<(RIP|PC)=([0-9a-f]{16})\>.*/\2/p' "$run/monitor.log" | symbols >"$run/cpus"
+	where "$out/System.map" "$run/monitor.log" >"$run/cpus"
 	[ -s "$run/cpus" ] || echo "QEMU's monitor does not answer: the emulator hangs" >"$run/cpus"
 }
 
-# symbols: the kernel's functions that addresses on stdin are in. They are compared as
-# strings, all of 16 digits.
-symbols() {
+# where SYSTEM_MAP LOG: each CPU's addresses in LOG as the kernel's functions, in one
+# line. Addresses are compared as strings, all of 16 digits.
+where() {
 	awk '
-		FNR == NR { if ($2 ~ /[tT]/) { address[++n] = $1; name[n] = $3 } next }
-		{
-			for (i = n; i > 0 && address[i] "" > $1 ""; i--)
+		function symbol(ip,   i) {
+			if (ip ~ /^0/) return "user space or a guest of its own"
+			for (i = n; i > 0 && address[i] "" > ip ""; i--)
 				continue
-			printf "%s %s", FNR == 1 ? "its CPUs are in" : ",", $1 ~ /^0/ ? "user space" : i ? name[i] : $1
-		}' "$out/System.map" -
+			return i && ip "" < end "" ? name[i] : ip
+		}
+		FNR == NR && $3 == "_end" { end = $1 }
+		FNR == NR { if ($2 ~ /[tT]/) { address[++n] = $1; name[n] = $3 } next }
+		/^CPU#/ { cpu = $1; gsub(/[^0-9]/, "", cpu) }
+		match($0, /(RIP|EIP|PC)=[0-9a-f]+/) {
+			ip = substr($0, RSTART, RLENGTH); sub(/.*=/, "", ip)
+			while (length(ip) < 16) ip = "0" ip
+			in_cpu[cpu] = in_cpu[cpu] (asked[cpu]++ ? ", " : "") symbol(ip)
+		}
+		END {
+			for (cpu = 0; cpu in in_cpu; cpu++)
+				printf "%s%d: %s", cpu ? "; CPU " : "its CPU ", cpu, in_cpu[cpu]
+		}' "$1" "$2"
 }
 
 # watch PID: a heartbeat that names what the guest does, and the limits for a kernel
@@ -161,6 +173,7 @@ if [ -n "${INTERACTIVE:-}" ]; then exec "${line[@]}"; fi
 # setpriv: should this script be killed outright, QEMU goes down with it.
 mkfifo "$run/monitor"
 exec {monitor}<>"$run/monitor"
+rm "$run/monitor" # whoever reads all of a run's files would wait for ever in it
 set -m
 setpriv --pdeathsig TERM timeout --foreground -k 5 "$TIMEOUT" setpriv --pdeathsig KILL \
 	"${line[@]}" >"$run/monitor.log" 2>"$run/qemu.log" <&"$monitor" &

@@ -49,23 +49,28 @@ targets=("$image_target" headers)
 # with DEBUG there are none, but what guest/planted.c needs to link comes with them
 if grep -qx CONFIG_MODULES=y "$out/.config"; then targets+=(modules); fi
 case ${KERNEL_ONLY:-} in '' | 1) ;; *) targets=("$KERNEL_ONLY") ;; esac
-# inputs: all that goes into a build of a tree without edits, in one word; nothing
-# for a tree with edits, which make looks at in any case.
+# inputs: all that goes into a build of a tree without edits, in one word; nothing for a
+# tree with edits, or with files that git does not know ("git status" is silent about
+# them: Debian's .gitignore names every file). Called where "set -e" does not hold.
 inputs() {
-	if [ -n "$(git_plain -C "$tree" status --porcelain -uno)" ]; then return; fi
+	local head changes
+	head=$(git_plain -C "$tree" rev-parse HEAD) || return
+	changes=$(git_plain -C "$tree" status --porcelain -uno && git_plain -C "$tree" ls-files --others) || return
+	if [ -n "$changes" ]; then return; fi
 	{
-		git_plain -C "$tree" rev-parse HEAD
-		cat "$out/config.stamp" scripts/build.sh scripts/lib.sh configs/*.env
+		echo "$head"
+		cat "$out/.config" "$out/config.stamp" scripts/build.sh scripts/lib.sh configs/*.env
 		"${cross}gcc" --version
+		if [ -n "$cc32" ]; then "$cc32" --version; fi
 	} | sha256sum
 }
 
 # make takes 3 to 10 s to find that there is nothing to do, and most verbs have nothing
-# to build. So a part notes what went into it and is not made again while that is the
-# same. Gone before anything is compiled, noted after success only.
+# to build. So each of the two parts notes what went into it and is not made again while
+# that is the same and its RESULT is there. The note is gone while anything is made.
 inputs=$(inputs)
-up_to_date() {
-	[ -n "$inputs" ] && [ "$inputs" = "$(cat "$out/$1.built" 2>/dev/null)" ] || return
+up_to_date() { # PART RESULT...
+	[ -n "$inputs" ] && [ "$inputs" = "$(cat "$out/$1.built" 2>/dev/null)" ] && ls "${@:2}" >/dev/null 2>&1 || return
 	note "build: nothing has changed ($1, $branch, $kind)"
 }
 built() { if [ -n "$inputs" ] && [ "$inputs" = "$(inputs)" ]; then echo "$inputs" >"$out/$1.built"; fi; }
@@ -78,7 +83,7 @@ kernel() {
 }
 case ${KERNEL_ONLY:-} in
 '' | 1)
-	if [ ! -f "$out/$image" ] || ! up_to_date kernel; then
+	if ! up_to_date kernel "$out/$image" "$out/usr/include/linux/kvm.h"; then
 		kernel
 		built kernel
 	fi
@@ -100,7 +105,8 @@ selftests() {
 		LDFLAGS='-static -pthread -no-pie -s' INSTALL_PATH="$install/kselftest" install
 }
 need test # the 32-bit compiler
-if [ -d "$install/kselftest" ] && up_to_date selftests; then exit 0; fi
+if up_to_date selftests "$install/kselftest/kselftest-list.txt"; then exit 0; fi
+rm -f "$out/selftests.built"
 step "build: KVM selftests" "$out/selftests.log" selftests ||
 	die BUILD "$(compiler_error "$out/selftests.log" "$tree")" "$out/selftests.log"
 

@@ -68,6 +68,17 @@ awk -F'\t' -v OFS='\t' -v known="$known" '
 		for (name in kind) if (!(name in names)) print name, "is in expect/ and not in the suite"
 	}' "${runs[@]}" | sort >"$folder/differences"
 
+# A guest that hung once on the series, and in that test not on the base: a difference,
+# too, unless it was the emulator, or expect/ knows it.
+if [ -s "$folder/hangs" ]; then
+	awk -v OFS='\t' '
+		FNR == NR { if ($3 == "flaky" && / hang /) on_base[$1]; next }
+		/\(the emulator\)$/ { next }
+		$1 == "base-on-base:" { on_base[$2]; next }
+		!($2 in on_base) { print $2, "hung the guest on the series (" $1 "), and not on the base" }' \
+		"$known" "$folder/hangs" | sed 's/:)/)/' | sort -u >>"$folder/differences"
+fi
+
 # Per test, side by side: the three results, and why it failed or was skipped.
 awk -F'\t' '
 	FNR == 1 { run++ }
@@ -86,7 +97,7 @@ if [ -s "$folder/differences" ]; then
 	echo "verdict: FAIL TEST: $message" >"$folder/verdict"
 	die TEST "$message" "$folder/differences"
 fi
-# a guest that hung once and not again: no difference, and not for forgetting
+# a guest that hung and is no difference: not for forgetting
 if [ -s "$folder/hangs" ]; then note "the guest hung in: $(sort "$folder/hangs" | uniq -c | sed 's/^ *//' | paste -sd ';' | sed 's/;/; /g')"; fi
 message="$(wc -l <"$folder/table") tests, no difference between base and series ($BASE, SERIES=$branch, $kind)"
 echo "verdict: PASS: $message" | tee "$folder/verdict"

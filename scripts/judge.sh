@@ -3,7 +3,7 @@
 #
 # judge RUN: the verdict on what one boot left in the folder RUN, from its files
 # alone; docs/testing.md lists them. Writes RUN/verdict and, for selftests,
-# RUN/results.tsv and RUN/junit.xml. The exit code is the verdict's class.
+# RUN/results.tsv; for all, RUN/junit.xml. The exit code is the verdict's class.
 #
 # PASS needs all of it: the run's own nonce as the guest's last act, QEMU's exit
 # 0, a clean console, a complete KTAP plan, and every required test passed.
@@ -24,7 +24,7 @@ if [ -f "$run/exec" ]; then out_fd=2; fi
 
 # What the kernel prints when something went wrong. "WARNING:" heads every
 # WARN(); lockdep, RCU and the hung-task detector have forms of their own.
-splats='WARNING: |BUG: |Oops: |kernel BUG at |KASAN: |KCSAN: |UBSAN: |INFO: (possible|suspicious|task |rcu|trying)|rcu: INFO|general protection fault|Unable to handle kernel|unreferenced object|ODEBUG: |kmemleak: .*(disabled|Cannot allocate|pool empty)|soft lockup|hard LOCKUP|DEBUG_LOCKS_WARN|refcount_t: |list_(add|del) corruption|stack-protector'
+splats='WARNING: |BUG: |Oops: |Internal error: |kernel BUG at |KASAN: |KCSAN: |UBSAN: |INFO: (possible|suspicious|task |rcu|trying)|rcu: INFO|general protection fault|Unable to handle kernel|unreferenced object|ODEBUG: |kmemleak: .*(disabled|Cannot allocate|pool empty)|soft lockup|hard LOCKUP|DEBUG_LOCKS_WARN|refcount_t: |list_(add|del) corruption|stack-protector'
 
 # verdict CLASS MESSAGE [FILE]: the one line, and around it what a person needs.
 verdict() {
@@ -32,6 +32,7 @@ verdict() {
 	line="verdict: FAIL $class: $message"
 	if [ "$class" = PASS ]; then line="verdict: PASS: $message"; fi
 	echo "$line" >"$run/verdict"
+	junit
 	if [ "$class" = PASS ]; then
 		echo "$line" >&"$out_fd"
 		note "${run#"$top"/}"
@@ -100,9 +101,13 @@ parse_ktap() {
 
 xml() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g' | tr -d '\000-\010\013\014\016-\037'; }
 
-# junit: the same results for CI systems.
+# junit: the same results for CI systems, and the verdict as a test of its own: it may
+# fail where no test did, or be all that there is.
 junit() {
-	xml <"$run/results.tsv" | awk -F'\t' -v suite="$(basename "$run")" '
+	{
+		if [ -f "$run/results.tsv" ]; then cat "$run/results.tsv"; fi
+		sed -E 's/^verdict: (PASS|FAIL)(: | )(.*)/\L\1\tverdict\t\E\3/' "$run/verdict"
+	} | xml | awk -F'\t' -v suite="$(basename "$run")" '
 		$1 == "broken" { next }
 		{
 			n++; kind = $1; sub(/^case-/, "", kind)
@@ -131,12 +136,19 @@ judge_guest() {
 	if ! grep -qsF "boot $nonce" "$run/status"; then
 		if [ "$rc" -ne 0 ] && [ ! -s "$console" ]; then verdict HARNESS "QEMU failed with exit code $rc: $(head -n 1 "$run/qemu.log")" "$run/qemu.log"; fi
 		if grep -qs '^boot ' "$run/status"; then verdict HARNESS "the nonce in status is another run's"; fi
-		verdict BOOT "the kernel did not reach user space" "$console"
+		verdict BOOT "the kernel did not reach user space$(cpus)" "$console"
 	fi
+	for log in "$run/kmsg" "$console"; do
+		if grep -aqsE "$splats" "$log"; then
+			verdict SPLAT "$(first "$splats" "$log")" "$(around "$splats" "$log")"
+		fi
+	done
 	if [ -f "$run/hung" ]; then
 		parse_ktap # for compare: what came before
 		verdict HANG "the guest did not stop a test whose time was up$(running)$(cpus)" "$(last_output)"
 	fi
+	# boot asks for the CPUs before time is up; an earlier SIGKILL is another's
+	if [ "$rc" -eq 137 ] && [ ! -f "$run/cpus" ]; then verdict HARNESS "QEMU was killed; is the machine out of memory?" "$run/qemu.log"; fi
 	if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
 		verdict HANG "time is up (TIMEOUT=$TIMEOUT s)$(running)$(cpus)" "$(last_output)"
 	fi
@@ -145,11 +157,6 @@ judge_guest() {
 	if [[ $(tail -n 1 "$run/status") == "done $nonce "* ]] && [ ! -s "$run/kmsg" ]; then
 		verdict HARNESS "the guest did not send its kernel log"
 	fi
-	for log in "$run/kmsg" "$console"; do
-		if grep -aqsE "$splats" "$log"; then
-			verdict SPLAT "$(first "$splats" "$log")" "$(around "$splats" "$log")"
-		fi
-	done
 	[[ $(tail -n 1 "$run/status") == "done $nonce "* ]] ||
 		verdict HARNESS "the guest stopped before its last act: no nonce of this run at the end of status" "$console"
 }
@@ -178,7 +185,6 @@ judge_ktap() {
 	local broken failed missing skipped
 	touch "$ktap"
 	parse_ktap
-	junit
 	broken=$(rows broken 3 | head -n 1)
 	[ -z "$broken" ] || verdict HARNESS "KTAP: $broken" "$ktap"
 	failed=$({
@@ -189,6 +195,9 @@ judge_ktap() {
 		rows fail 3
 		rows timeout 3
 	} | head -n 1 | cut -c1-300)" "$(excerpt_of "$(rows fail 2 | head -n 1)")"
+	# a program that reports success in spite of them is not believed
+	failed=$(rows case-fail 2 | list)
+	[ -z "$failed" ] || verdict TEST "$failed, although the program reports success: $(rows case-fail 3 | head -n 1)" "$ktap"
 	missing=$(sort "$run/required" | comm -23 - <(cut -f2 "$run/results.tsv" | sort) | list)
 	[ -z "$missing" ] || verdict SKIP "required tests did not run: $missing" "$ktap"
 	skipped=$(awk -F'\t' 'NR == FNR { required[$0]; next }

@@ -31,7 +31,7 @@ knob_names=(BASE KSRC ARCH PAGES SERIES EXTRA DEBUG CONFIG APPEND ICOUNT TESTS T
 
 # repeat_line: the command that does the same again, with every knob that was set.
 repeat_line() {
-	local knob line="make ${GMEM_VERB:-$verb}"
+	local knob line="${GMEM_TEST_LIMIT:+GMEM_TEST_LIMIT=$GMEM_TEST_LIMIT }make ${GMEM_VERB:-$verb}"
 	# a verb whose parts cannot be repeated alone says what can
 	if [ -n "${GMEM_REPEAT:-}" ]; then
 		echo "$GMEM_REPEAT"
@@ -406,6 +406,8 @@ subject() {
 	if [ "$install" != "$out/install" ]; then special+=$install; fi
 	case ${GMEM_VERB:-$verb} in mutants | bisect) special+=" ${GMEM_VERB:-$verb}" ;; esac
 	special+=$(git_plain -C "$tree" status --porcelain -uno | head -n 1)
+	special+=$(git_plain -C "$tree" ls-files --others | head -n 1)
+	if [ -z "${GMEM_WALK:-}" ] && [ "$(git_plain -C "$tree" rev-parse HEAD)" != "$(cut -d' ' -f2 "$tree_dir/applied")" ]; then special+=' commits'; fi
 	printf '%s\t' "$BASE" "$branch" "$ARCH" "${kind#"$ARCH"}" "$(tr -s ' ' <<<"$special" | sed 's/^ //; s/ $//')"
 }
 

@@ -12,16 +12,19 @@ dir=${1:-results}
 [ -d "$dir" ] || die USAGE "there is no folder $dir: run something first, for example: make test"
 page=$dir/report.html
 
-# results RUN: its results.tsv. A run that the kernel broke has none; then every test
-# that it was to run has the class of the verdict as its result.
+# results RUN: its results.tsv. In a run that the kernel or the bench broke, the tests that
+# are due and not in there have the class of the verdict as their result.
 results() {
 	local class
-	if [ -s "$1/results.tsv" ]; then
-		cat "$1/results.tsv"
-	elif [ -f "$1/required" ]; then
-		class=$(sed -n 's/^verdict: FAIL \([A-Z]*\):.*/\L\1/p' "$1/verdict")
-		sed -n 's/^[^.]*$/&/p' "$1/required" | awk -v class="$class" -v why="$(cat "$1/verdict")" -v OFS='\t' '{ print class, $0, why }'
-	fi
+	class=$(sed -n 's/^verdict: FAIL \([A-Z]*\):.*/\L\1/p' "$1/verdict")
+	if [ -f "$1/results.tsv" ]; then cat "$1/results.tsv"; fi
+	case $class in '' | test | skip) return ;; esac
+	if [ ! -f "$1/required" ]; then return; fi
+	awk -F'\t' -v class="$class" -v why="$(cat "$1/verdict")" -v OFS='\t' '
+		FILENAME != ARGV[1] { seen[$2]; next }
+		!/\./ { due[$0] }
+		END { for (test in due) if (!(test in seen)) print class, test, why }' \
+		"$1/required" "$([ -f "$1/results.tsv" ] && echo "$1/results.tsv" || echo /dev/null)"
 }
 
 # rows: base, series, architecture and kind, folder, result, test, detail of all
@@ -70,6 +73,12 @@ matrix() {
 				program[$6] = $5 ~ /^case-/ ? substr($6, 1, index($6, ".") - 1) : ""
 				if (program[$6] != "" && !(program[$6] in has)) { has[program[$6]]; programs[++nprograms] = program[$6] }
 			}
+			# of a test without a result, the cases have none, either
+			if ($5 !~ /^(case-)?(pass|fail|skip|timeout)$/)
+				for (j = 1; j <= ntests; j++)
+					if (program[tests[j]] == $6 && (column, tests[j]) in result) {
+						result[column, tests[j]] = $5; folder[column, tests[j]] = $4; why[column, tests[j]] = $7
+					}
 			sub(/^case-/, "", $5)
 			result[column, $6] = $5; folder[column, $6] = $4; why[column, $6] = $7
 		}

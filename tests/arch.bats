@@ -49,7 +49,7 @@ compile() {
 	local tree before
 	tree=$(make -s tree-path)
 	before=$(git -C "$tree" ls-files --others)
-	rm -rf build/v7.3/flags/arm64/tools
+	rm -rf build/v7.3/flags/arm64/{tools,*.built}
 	make build
 	[ -d build/v7.3/flags/arm64/tools ]
 	[ "$(git -C "$tree" ls-files --others)" = "$before" ]

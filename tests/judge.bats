@@ -67,6 +67,38 @@ bats_require_minimum_version 1.5.0
 	grep -q "^fail	guest_memfd_test" "$BATS_TEST_TMPDIR/run/results.tsv"
 }
 
+@test "a guest that hangs after a splat: the splat" {
+	local run=$BATS_TEST_TMPDIR/hung
+	cp -r "$top/tests/golden/splat" "$run"
+	echo 143 >"$run/qemu.rc"
+	touch "$run/hung"
+	judge "$run"
+	expect 109 'FAIL SPLAT'
+	rm "$run/hung"
+	echo 124 >"$run/qemu.rc"
+	judge "$run"
+	expect 109 'FAIL SPLAT'
+}
+
+@test "QEMU killed before its time: not the guest's fault" {
+	local run=$BATS_TEST_TMPDIR/killed
+	cp -r "$top/tests/golden/hang" "$run"
+	echo 137 >"$run/qemu.rc"
+	judge "$run"
+	expect 110 'QEMU was killed; is the machine out of memory?'
+	echo 'its CPU 0: pv_native_safe_halt' >"$run/cpus"
+	judge "$run"
+	expect 107 'set_memory_region_test; its CPU 0: pv_native_safe_halt'
+}
+
+@test "a case that fails in a program that reports success: a failure" {
+	local run=$BATS_TEST_TMPDIR/lies
+	cp -r "$top/tests/golden/pass" "$run"
+	sed -i '0,/^ok /s//# not ok 7 global.bad\nok /' "$run/results.ktap"
+	judge "$run"
+	expect 1 'global.bad, although the program reports success'
+}
+
 @test "a failing test: the excerpt has the case that failed, and no case that passed" {
 	local run=$BATS_TEST_TMPDIR/cases
 	cp -r "$top/tests/golden/one-failing" "$run"
@@ -129,6 +161,8 @@ bats_require_minimum_version 1.5.0
 		kmemleak: Kernel memory leak detector disabled
 		WARNING: kmemleak refuses to scan
 		Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000
+		Internal error: Oops - Undefined instruction: 0000000002000000 [#1]  SMP
+		Internal error: synchronous external abort: 0000000096000410 [#1]  SMP
 	SPLATS
 }
 
@@ -155,8 +189,18 @@ bats_require_minimum_version 1.5.0
 
 @test "JUnit XML counts what the KTAP says and is well formed" {
 	judge "$top/tests/golden/one-failing"
-	grep -q 'tests="2" failures="1" skipped="0"' "$BATS_TEST_TMPDIR/run/junit.xml"
+	# two tests and the verdict
+	grep -q 'tests="3" failures="2" skipped="0"' "$BATS_TEST_TMPDIR/run/junit.xml"
 	grep -q '&lt; 0 &amp;&amp; errno' "$BATS_TEST_TMPDIR/run/junit.xml"
+}
+
+@test "JUnit XML has a failure where no test could: panic, required test missing" {
+	local log
+	for log in panic required-missing hang; do
+		judge "$top/tests/golden/$log"
+		python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$BATS_TEST_TMPDIR/run/junit.xml"
+		grep -q 'name="verdict"><failure message="[A-Z]*: ' "$BATS_TEST_TMPDIR/run/junit.xml"
+	done
 }
 
 @test "nested cases get lines of their own in JUnit XML" {

@@ -78,6 +78,17 @@ in_browser() {
 	[ "$(grep -o 'class=splat><a href="20260101-000003-test/results.ktap"' "$page" | wc -l)" -eq "$(wc -l <"$results/20260101-000003-test/required")" ]
 }
 
+@test "report: nor do the cases of such a test keep what they were, or tests that were not reached" {
+	printf 'case-pass\tset_memory_region_test.one\t\n' >>"$results/20260101-000001-test/results.tsv"
+	run_folder 20260101-000003-test pass 'v7.3\tflags\tx86_64\t\t\t'
+	sed -i '/^# selftests: kvm: set_memory_region_test/q' "$results/20260101-000003-test/results.ktap"
+	touch "$results/20260101-000003-test/hung"
+	"$top/scripts/judge.sh" "$results/20260101-000003-test" >/dev/null 2>&1 || [ $? -eq 107 ]
+	"$top/scripts/report.sh" "$results"
+	[ "$(grep -o 'class=hang><a href="20260101-000003-test/' "$page" | wc -l)" -eq 2 ]
+	refute grep -q 'class=pass><a href="20260101-000001-test/[^<]*</a></td><td' <(grep 'set_memory_region_test' "$page")
+}
+
 @test "report: with other kernel parameters, no cell; nothing run, said so; no folder" {
 	rm -r "$results"/2*
 	run_folder 20260101-000001-test pass 'v7.3\tflags\tx86_64\t\tkvm_amd.npt=0\t'
