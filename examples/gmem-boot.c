@@ -580,20 +580,20 @@ int main(int argc, char **argv)
 	place_initramfs(&initramfs, &kernel, hdr.init_size, options.mem);
 
 	vmm.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vmm.kvm < 0 || ioctl(vmm.kvm, KVM_GET_API_VERSION, NULL) < 0)
+	if (vmm.kvm < 0)
 		err(EXIT_NO_KVM, "/dev/kvm");
+	if (ioctl(vmm.kvm, KVM_GET_API_VERSION, NULL) != KVM_API_VERSION)
+		errx(EXIT_NO_KVM, "/dev/kvm is not KVM");
 	vmm.vm = IOCTL(vmm.kvm, KVM_CREATE_VM, NULL);	/* the default VM type */
 	vmm.ram = create_ram(vmm.vm, options.mem, options.memfd);
 
 	create_vcpu(&vmm);
 	set_registers(vmm.vcpu, kernel.gpa);
-
 	memcpy(vmm.ram.host + kernel.gpa, kernel.data, kernel.size);
 	if (options.initramfs)
 		memcpy(vmm.ram.host + initramfs.gpa, initramfs.data, initramfs.size);
 	write_boot_params(&vmm, &hdr, &initramfs, options.append);
 	write_cpu_tables(&vmm.ram);
-
 	run_vcpu(&vmm);
 	return (int)report(&vmm.ram);	/* the kernel frees what is still open or mapped */
 }

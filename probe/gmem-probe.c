@@ -181,6 +181,27 @@ static void group_name(gid_t gid, char *name, size_t size)
 	fclose(groups);
 }
 
+/* Is @gid one of this process's groups? */
+static bool in_group(gid_t gid)
+{
+	gid_t groups[1024];
+	int number = getgroups(ARRAY_SIZE(groups), groups);
+	int i;
+
+	for (i = 0; i < number; i++)
+		if (groups[i] == gid)
+			return true;
+	return getegid() == gid;
+}
+
+/* Would @kvm's owner, group and mode alone let this process in? */
+static bool mode_allows(const struct stat *kvm)
+{
+	return geteuid() == 0 || (kvm->st_mode & 06) == 06 ||
+	       ((kvm->st_mode & 0600) == 0600 && kvm->st_uid == geteuid()) ||
+	       ((kvm->st_mode & 060) == 060 && in_group(kvm->st_gid));
+}
+
 static void explain_permission(void)
 {
 	struct stat kvm;
@@ -188,6 +209,11 @@ static void explain_permission(void)
 
 	if (stat(KVM_PATH, &kvm)) {
 		complain(KVM_PATH ": permission denied, and stat() fails: %s", strerror(errno));
+		return;
+	}
+	if (mode_allows(&kvm)) {
+		complain(KVM_PATH ": permission denied, although its mode (%04o) lets this user in: a security module refuses (SELinux, AppArmor); allow this program to use the device",
+			 (unsigned int)kvm.st_mode & 07777);
 		return;
 	}
 	group_name(kvm.st_gid, group, sizeof(group));
@@ -246,6 +272,12 @@ static int open_kvm(void)
 
 /* --- answers ------------------------------------------------------------- */
 
+/* Those that are no guess: without trials, nothing in the high word is confirmed. */
+static __u64 sure_flags(const struct scope *scope)
+{
+	return scope->nr_rows ? scope->mask & ~scope->unconfirmed : (__u32)scope->mask;
+}
+
 /* Complaints about all that could not be asked or contradicts itself. */
 static bool is_sound(const struct findings *findings)
 {
@@ -259,7 +291,7 @@ static bool is_sound(const struct findings *findings)
 		if (scope->failed) {
 			complain("%s: %s: %s", scope->name, scope->failed, strerror(scope->error));
 			sound = false;
-		} else if (!system->failed && scope->mask & ~scope->unconfirmed & ~system->mask) {
+		} else if (!system->failed && sure_flags(scope) & ~system->mask) {
 			complain("%s: has flags that " KVM_PATH " does not report", scope->name);
 			sound = false;
 		}
@@ -309,34 +341,47 @@ static void judge_row(const struct row *row, struct requirement *required)
 			 row->cell[step].code[0] ? ": " : "", row->cell[step].reason);
 }
 
+/* Why there is no combination with the flags that @required asks for. */
+static void explain_no_row(const struct scope *scope, struct requirement *required)
+{
+	struct gmem_failure missing = { .reason = GMEM_UNKNOWN_FLAGS };
+	char flags[GMEM_FLAGS_TEXT_SIZE];
+
+	missing.bits = required->flags & ~scope->mask;
+	gmem_format_flags(required->flags & scope->unconfirmed, flags, sizeof(flags));
+	if (missing.bits)
+		gmem_format_failure(&missing, required->reason, sizeof(required->reason));
+	else if (required->flags & scope->left_out)
+		snprintf(required->reason, sizeof(required->reason),
+			 "not tried, because the VM has too many flags");
+	else
+		snprintf(required->reason, sizeof(required->reason),
+			 "create: accepted in no combination, capability %d may be something else here: %s",
+			 KVM_CAP_GUEST_MEMFD_FLAGS_HI, flags);
+}
+
 static void judge_requirement(const struct findings *findings, struct requirement *required)
 {
 	const struct scope *scope = find_scope(findings, required->type);
-	const char *reason = "";
 	const struct row *row;
-	struct gmem_failure missing = { .reason = GMEM_UNKNOWN_FLAGS };
 
 	if (!scope) {
-		reason = "this host has no such VM type";
-	} else if (scope->failed) {
+		snprintf(required->reason, sizeof(required->reason),
+			 "this host has no such VM type");
+		return;
+	}
+	if (scope->failed) {
 		snprintf(required->reason, sizeof(required->reason), "%s: %s", scope->failed,
 			 strerror(scope->error));
-	} else {
-		missing.bits = required->flags & ~scope->mask;
-		row = find_row(scope, required->flags);
-		if (!row && scope->rows && scope->rows[0].cell[CREATE].result != YES)
-			row = &scope->rows[0]; /* without flags: not even that works */
-		if (row)
-			judge_row(row, required);
-		else if (missing.bits)
-			gmem_format_failure(&missing, required->reason, sizeof(required->reason));
-		else if (required->flags & scope->left_out)
-			reason = "not tried, because the VM has too many flags";
-		else
-			reason = "create: a flag is reported, but accepted in no combination";
+		return;
 	}
-	if (*reason)
-		snprintf(required->reason, sizeof(required->reason), "%s", reason);
+	row = find_row(scope, required->flags);
+	if (!row && scope->rows && scope->rows[0].cell[CREATE].result != YES)
+		row = &scope->rows[0]; /* without flags: not even that works */
+	if (row)
+		judge_row(row, required);
+	else
+		explain_no_row(scope, required);
 }
 
 static void print_requirement(const struct requirement *required)

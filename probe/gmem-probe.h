@@ -41,7 +41,7 @@ struct scope {
 	int user_memory2;
 	int memory_attributes;
 	__u64 mask;
-	__u64 unconfirmed;	/* bits of @mask that no trial confirmed */
+	__u64 unconfirmed;	/* bits of the high word that no trial confirmed */
 	__u64 left_out;		/* flags beyond MAX_FLAGS, which were not tried */
 	struct row *rows;
 	unsigned int nr_rows;
@@ -60,11 +60,11 @@ struct requirement {
 	__u64 flags;
 	int type;
 	bool usable;
-	char reason[320];
+	char reason[560];
 };
 
 /* trial.c */
-const char *errno_name(int error);
+void errno_name(int error, char *name, size_t size);
 void vm_type_name(int type, char *name, size_t size);
 int vm_type_number(const char *name);
 enum step first_obstacle(const struct row *row);

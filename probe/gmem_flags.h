@@ -13,7 +13,10 @@
  *	__u64 want = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
  *	__u64 mask;
  *
- *	if (gmem_query_flags(vm, &mask) || want & ~mask)
+ *	if (gmem_query_flags(vm, &mask))
+ *		... stop: this is no VM that this process may use ...
+ *	gmem_confirm_mask(vm, &mask);	(if flags in bits 63:32 are wanted)
+ *	if (want & ~mask)
  *		... fall back to memfd_create() ...
  *	fd = gmem_create(vm, size, want);
  *	if (fd < 0)
@@ -38,9 +41,10 @@
 #define GMEM_FLAGS_VERSION "0.1"
 
 /*
- * 1 if the uAPI header vouches for the number of KVM_CAP_GUEST_MEMFD_FLAGS_HI, on
- * the kernel that the header is of: the number is provisional until merged.  0 if the number is the provisional one below, which another kernel may use
- * for something else: confirm flags in bits 63:32 with gmem_confirm_flags().
+ * 1 if the uAPI header that the program was built with defines the number of
+ * KVM_CAP_GUEST_MEMFD_FLAGS_HI, and so vouches for it on its own kernel; 0 if it is the
+ * provisional one below.  No header vouches for the kernel that the program then runs
+ * on, which may use the number for something else: see gmem_confirm_mask().
  */
 #ifdef KVM_CAP_GUEST_MEMFD_FLAGS_HI
 #define GMEM_FLAGS_HI_VOUCHED 1
@@ -184,12 +188,13 @@ static inline int gmem__set_cloexec(int fd)
  *	for what at least one VM type of the host supports
  * @mask: where the 64-bit mask goes; 0 if the query fails
  *
- * Bits 31:0 are KVM_CAP_GUEST_MEMFD_FLAGS, bits 63:32 FLAGS_HI.  Never gate on
- * KVM_CAP_GUEST_MEMFD: it says that files can be created, not with which flags.
- * A flag that needs another one is reported; see gmem_confirm_flags().
+ * Bits 31:0 are KVM_CAP_GUEST_MEMFD_FLAGS, bits 63:32 FLAGS_HI; the latter are a
+ * claim until gmem_confirm_mask().  Never gate on KVM_CAP_GUEST_MEMFD: it says that
+ * files can be created, not with which flags.  A flag that needs another one is
+ * reported; see gmem_confirm_flags().
  *
- * Kernels: any.  Before 6.18 the mask is 0, i.e. there are no flags (a creation
- * with flags 0 needs 6.8).
+ * Kernels: any.  Before 6.18 the mask is 0, unless the flags were backported, i.e.
+ * there are no flags (a creation with flags 0 needs 6.8).
  *
  * Return: 0, or a negative errno: -EIO if another process created the VM, or the
  * VM is dead; -EBADF, -ENOTTY or -EINVAL if @fd is neither /dev/kvm nor a VM.
@@ -246,9 +251,6 @@ GMEM__ONCE int gmem_create(int vm, __u64 size, __u64 flags)
  * @flags: the combination
  *
  * Creates a file of one page and closes it, which is cheap and has no side effect.
- * Needed for a flag in bits 63:32, unless GMEM_FLAGS_HI_VOUCHED: on a kernel that
- * gave the number of FLAGS_HI to something else, the mask is wrong and creation is
- * not.  Try the flag in a combination that its conditions allow.
  *
  * Kernels: any.
  *
@@ -265,6 +267,85 @@ GMEM__ONCE int gmem_confirm_flags(int vm, __u64 flags)
 	close(fd);
 	errno = saved;
 	return 0;
+}
+
+/*
+ * Does the VM accept these flags?  1, 0, or a negative errno if that cannot be told.
+ * KVM looks at the flags before it looks for a descriptor and memory.
+ */
+GMEM__ONCE int gmem__accepts(int vm, __u64 flags)
+{
+	int err = gmem_confirm_flags(vm, flags);
+
+	switch (err) {
+	case 0:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return 1;
+	case -EINVAL:
+	case -ENOTTY:
+		return 0;
+	default:
+		return err;
+	}
+}
+
+/* Is @flag accepted together with some of @others, or can that not be told? */
+static inline int gmem__is_confirmed(int vm, __u64 flag, __u64 others)
+{
+	__u64 set = 0;
+
+	do {
+		if (gmem__accepts(vm, flag | set))
+			return 1;
+		set = (set - others) & others;
+	} while (set);
+	return 0;
+}
+
+/* The GMEM__MAX_TRIED lowest bits of @mask: so many are combined, which is 256 trials. */
+#define GMEM__MAX_TRIED 8
+
+GMEM__ONCE __u64 gmem__lowest(__u64 mask)
+{
+	__u64 rest = mask;
+	int i;
+
+	for (i = 0; i < GMEM__MAX_TRIED; i++)
+		rest &= rest - 1;
+	return mask & ~rest;
+}
+
+/**
+ * gmem_confirm_mask - drop what gmem_query_flags() may have got from a capability that
+ *	is not FLAGS_HI
+ * @vm: the VM
+ * @mask: the mask of @vm; of its bits 63:32, those go that the VM accepts in no
+ *	combination with others of its flags, of which the eight lowest are tried
+ *
+ * The kernel may use the number of FLAGS_HI for something else.  Creation does not lie,
+ * so each flag is tried, one page as in gmem_confirm_flags(), with each set of the flags
+ * that it may depend on.  Costs nothing while bits 63:32 are empty.
+ *
+ * Kernels: any.
+ */
+GMEM__ONCE void gmem_confirm_mask(int vm, __u64 *mask)
+{
+	__u64 open = *mask & 0xffffffff00000000ULL;
+	__u64 flag, before;
+
+	*mask &= 0xffffffffULL;
+	/* a flag may need one that is confirmed after it */
+	do {
+		before = open;
+		for (flag = 1ULL << 32; flag; flag <<= 1) {
+			if (!(open & flag) || !gmem__is_confirmed(vm, flag, gmem__lowest(*mask)))
+				continue;
+			open &= ~flag;
+			*mask |= flag;
+		}
+	} while (open != before);
 }
 
 /**
@@ -359,7 +440,7 @@ static inline size_t gmem_format_flags(__u64 mask, char *buf, size_t size)
 /* Is @vm something else than a VM that this process may use? */
 static inline enum gmem_reason gmem__check_vm(int vm, __u64 *mask)
 {
-	int version;
+	int value;
 
 	switch (gmem_query_flags(vm, mask)) {
 	case 0:
@@ -375,17 +456,15 @@ static inline enum gmem_reason gmem__check_vm(int vm, __u64 *mask)
 	}
 
 	/* only /dev/kvm itself answers that */
-	if (!gmem__ioctl(vm, KVM_GET_API_VERSION, 0, &version))
+	if (!gmem__ioctl(vm, KVM_GET_API_VERSION, 0, &value))
 		return GMEM_NOT_A_VM;
 
-	/* flags 0 always works where guest_memfd is built in */
-	switch (gmem_confirm_flags(vm, 0)) {
-	case -EINVAL:
-	case -ENOTTY:
-		return GMEM_NOT_SUPPORTED;
-	default:
+	/* flags 0 always works where guest_memfd is built in, unless the host refuses */
+	if (gmem__accepts(vm, 0))
 		return GMEM_NO_FAILURE;
-	}
+	if (!gmem__ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD, &value) && value > 0)
+		return GMEM_HOST_REFUSED;
+	return GMEM_NOT_SUPPORTED;
 }
 
 static inline enum gmem_reason gmem__check_size(__u64 size)
@@ -399,26 +478,15 @@ static inline enum gmem_reason gmem__check_size(__u64 size)
 	return GMEM_NO_FAILURE;
 }
 
-/*
- * Which single flag, left out of or added to @flags, makes creation succeed?  -errno
- * if a trial failed with what does not tell; what was found by then is right.
- */
-static inline int gmem__find_condition(int vm, __u64 flags, __u64 mask,
-				       struct gmem_failure *why)
+/* Which single flag, left out of or added to @flags, makes creation succeed? */
+static inline void gmem__find_condition(int vm, __u64 flags, __u64 mask,
+					struct gmem_failure *why)
 {
 	__u64 flag;
-	int err = 0;
 
 	for (flag = 1; flag; flag <<= 1) {
-		if (!(mask & flag))
+		if (!(mask & flag) || gmem__accepts(vm, flags ^ flag) <= 0)
 			continue;
-		err = gmem_confirm_flags(vm, flags ^ flag);
-		if (err == -EINVAL) {
-			err = 0;
-			continue;
-		}
-		if (err)
-			break;
 		if (flags & flag)
 			why->bits |= flag;
 		else
@@ -426,7 +494,6 @@ static inline int gmem__find_condition(int vm, __u64 flags, __u64 mask,
 	}
 	if (!why->bits)
 		why->bits = flags;
-	return err;
 }
 
 static inline enum gmem_reason gmem__find_reason(int vm, __u64 size, __u64 flags,
@@ -447,14 +514,12 @@ static inline enum gmem_reason gmem__find_reason(int vm, __u64 size, __u64 flags
 		return reason;
 
 	/* in the kernel's own order */
+	gmem_confirm_mask(vm, &mask);
 	why->bits = flags & ~mask;
 	if (why->bits)
 		return GMEM_UNKNOWN_FLAGS;
-	if (gmem_confirm_flags(vm, flags) == -EINVAL) {
-		/* a bit that nothing helps, of a word that may not be the flags' */
-		if (!gmem__find_condition(vm, flags, mask, why) &&
-		    !GMEM_FLAGS_HI_VOUCHED && !why->missing && !((__u32)why->bits))
-			return GMEM_UNKNOWN_FLAGS;
+	if (!gmem__accepts(vm, flags)) {
+		gmem__find_condition(vm, flags, mask, why);
 		return GMEM_UNMET_CONDITION;
 	}
 	reason = gmem__check_size(size);

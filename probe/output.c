@@ -107,12 +107,26 @@ static int print_mask_row(const struct scope *scope)
 		      (unsigned long long)scope->mask);
 }
 
+/* Are there flags in a high word, and no trials that would confirm them? */
+static bool has_untried_high(const struct findings *findings)
+{
+	bool tried = false, high = false;
+	unsigned int i;
+
+	for (i = 0; i < findings->nr_scopes; i++) {
+		tried = tried || findings->scopes[i].nr_rows;
+		high = high || high_word(findings->scopes[i].mask);
+	}
+	return high && !tried;
+}
+
 /**
  * print_masks - a row for /dev/kvm and for each VM type: both words, mask, names
  * @findings: what to print; scopes that could not be asked are left out
  */
 void print_masks(const struct findings *findings)
 {
+	const char *remark = NULL;
 	unsigned int i;
 
 	printf("%-16s  %-10s  %-10s  %-18s  %s\n", "scope", "FLAGS", "FLAGS_HI",
@@ -123,11 +137,15 @@ void print_masks(const struct findings *findings)
 		if (!scope->failed && !scope->mte)
 			print_flags(scope->mask, (size_t)print_mask_row(scope));
 	}
-	if (!GMEM_FLAGS_HI_VOUCHED) {
-		char text[128];
+	if (!GMEM_FLAGS_HI_VOUCHED)
+		remark = "this program's kernel header does not define it";
+	else if (has_untried_high(findings))
+		remark = "nothing was tried";
+	if (remark) {
+		char text[160];
 
-		snprintf(text, sizeof(text), "(FLAGS_HI: this program's kernel header does not define it; the column is the answer to capability %d)",
-			 KVM_CAP_GUEST_MEMFD_FLAGS_HI);
+		snprintf(text, sizeof(text), "(FLAGS_HI: %s; the column is the answer to capability %d)",
+			 remark, KVM_CAP_GUEST_MEMFD_FLAGS_HI);
 		print_wrapped(text, 0);
 	}
 }
@@ -364,10 +382,13 @@ static void json_error(const struct scope *scope)
 {
 	printf("      \"error\": ");
 	if (scope->failed) {
+		char code[16];
+
+		errno_name(scope->error, code, sizeof(code));
 		printf("{\"call\": ");
 		json_string(scope->failed);
 		printf(", \"code\": ");
-		json_string(errno_name(scope->error));
+		json_string(code);
 		printf("}");
 	} else {
 		printf("null");
@@ -428,9 +449,9 @@ static void json_required(const struct requirement *required)
 		return;
 	}
 	vm_type_name(required->type, name, sizeof(name));
-	printf("{\"vm_type\": ");
+	printf("{\"scope\": ");
 	json_string(name);
-	printf(", \"mask\": ");
+	printf(", \"vm_type\": %d, \"mask\": ", required->type);
 	json_mask(required->flags);
 	printf(", \"flags\": ");
 	json_flags(required->flags);

@@ -105,10 +105,10 @@ int vm_type_number(const char *name)
 /**
  * errno_name - the macro's name, which scripts can compare
  * @error: a positive errno
- *
- * Return: the name, or "E?" for one that no call here is known to fail with.
+ * @name: where the name goes; the number, like "E71", if none is known here
+ * @size: bytes at @name
  */
-const char *errno_name(int error)
+void errno_name(int error, char *name, size_t size)
 {
 	static const struct {
 		int error;
@@ -124,10 +124,10 @@ const char *errno_name(int error)
 	};
 	size_t i;
 
+	snprintf(name, size, "E%d", error);
 	for (i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i].error == error)
-			return names[i].name;
-	return "E?";
+			snprintf(name, size, "%s", names[i].name);
 }
 
 /* --- cells --------------------------------------------------------------- */
@@ -138,6 +138,13 @@ static void set_cell(struct cell *cell, enum result result, const char *code,
 	cell->result = result;
 	snprintf(cell->code, sizeof(cell->code), "%s", code);
 	snprintf(cell->reason, sizeof(cell->reason), "%s", reason);
+}
+
+/* A call failed with @error. */
+static void set_error(struct cell *cell, int error, const char *reason)
+{
+	set_cell(cell, NO, "", reason);
+	errno_name(error, cell->code, sizeof(cell->code));
 }
 
 static void set_yes(struct cell *cell)
@@ -430,7 +437,7 @@ static const char *create_vcpu(int kvm, int vm, struct guest *guest)
 }
 
 /* All that a guest needs but its data; NULL, or the call that failed. */
-static const char *build_guest(int kvm, int vm, bool has_private, struct guest *guest)
+static const char *build_guest(int kvm, int vm, bool private, struct guest *guest)
 {
 	const char *failed;
 
@@ -443,21 +450,23 @@ static const char *build_guest(int kvm, int vm, bool has_private, struct guest *
 		return failed;
 	if (!bind_code(vm, guest))
 		return "KVM_SET_USER_MEMORY_REGION";
-	if (has_private && !make_data_private(vm))
+	if (private && !make_data_private(vm))
 		return "KVM_SET_MEMORY_ATTRIBUTES";
-	failed = create_vcpu(kvm, vm, guest);
-	return failed ? failed : prepare_vcpu(vm, guest->vcpu);
+	return create_vcpu(kvm, vm, guest);
+}
+
+static bool has_private(const struct scope *scope)
+{
+	return scope->memory_attributes & (int)KVM_MEMORY_ATTRIBUTE_PRIVATE;
 }
 
 /* @guest can be closed whether or not that worked; what did not is noted there. */
 static void open_guest(int kvm, int vm, const struct scope *scope, struct guest *guest)
 {
-	bool has_private = scope->memory_attributes & (int)KVM_MEMORY_ATTRIBUTE_PRIVATE;
-
 	*guest = (struct guest){ .vcpu = -1 };
 	guest->untried = why_no_guest(scope->type);
 	if (!guest->untried)
-		guest->failed = build_guest(kvm, vm, has_private, guest);
+		guest->failed = build_guest(kvm, vm, has_private(scope), guest);
 	if (guest->failed)
 		guest->error = errno;
 }
@@ -470,23 +479,29 @@ static void close_guest(struct guest *guest)
 		close(guest->vcpu);
 }
 
-static void ignore_signal(int sig)
+static volatile sig_atomic_t time_is_up;
+
+static void on_alarm(int sig)
 {
 	(void)sig;
+	time_is_up = 1;
 }
 
-/* KVM_RUN, for GUEST_SECONDS at most. */
+/* KVM_RUN, for GUEST_SECONDS at most; a debugger, say, may interrupt it before. */
 static int run_vcpu(int vcpu)
 {
 	/* again and again, in case that the first one comes before KVM_RUN */
 	const struct itimerval on = { { GUEST_SECONDS, 0 }, { GUEST_SECONDS, 0 } };
 	const struct itimerval off = { { 0, 0 }, { 0, 0 } };
-	struct sigaction old, new = { .sa_handler = ignore_signal };
+	struct sigaction old, new = { .sa_handler = on_alarm };
 	int ret, error;
 
+	time_is_up = 0;
 	sigaction(SIGALRM, &new, &old);
 	setitimer(ITIMER_REAL, &on, NULL);
-	ret = ioctl(vcpu, KVM_RUN, 0);
+	do {
+		ret = ioctl(vcpu, KVM_RUN, 0);
+	} while (ret && errno == EINTR && !time_is_up);
 	error = errno;
 	setitimer(ITIMER_REAL, &off, NULL);
 	sigaction(SIGALRM, &old, NULL);
@@ -506,7 +521,7 @@ static int try_create(int vm, __u64 flags, struct cell *cell)
 		return fd;
 	}
 	gmem_explain(vm, page_size(), flags, fd, &why);
-	set_cell(cell, NO, errno_name(-fd), "");
+	set_error(cell, -fd, "");
 	gmem_format_failure(&why, cell->reason, sizeof(cell->reason));
 	return -1;
 }
@@ -517,10 +532,10 @@ static unsigned char *try_mmap(int fd, __u64 flags, struct cell *cell)
 
 	if (mem)
 		set_yes(cell);
-	else if (flags & GUEST_MEMFD_FLAG_MMAP)
-		set_cell(cell, NO, errno_name(errno), "mmap() of the file failed");
+	else if (errno == ENODEV && !(flags & GUEST_MEMFD_FLAG_MMAP))
+		set_error(cell, errno, "the file was created without MMAP");
 	else
-		set_cell(cell, NO, errno_name(errno), "the file was created without MMAP");
+		set_error(cell, errno, "mmap() of the file failed");
 	return mem;
 }
 
@@ -577,6 +592,8 @@ static bool set_data_slot(int vm, const struct guest *guest, int fd)
 
 static const char *why_not_bound(const struct scope *scope, __u64 flags)
 {
+	if (errno != EINVAL)
+		return "KVM_SET_USER_MEMORY_REGION2 failed";
 	if (scope->mte)
 		return "the VM has memory tags (MTE)";
 	if (!scope->guest_memfd)
@@ -597,7 +614,7 @@ static bool try_bind(int vm, const struct scope *scope, const struct guest *gues
 		set_yes(&row->cell[BIND]);
 		return true;
 	}
-	set_cell(&row->cell[BIND], NO, errno_name(errno), why_not_bound(scope, row->flags));
+	set_error(&row->cell[BIND], errno, why_not_bound(scope, row->flags));
 	return false;
 }
 
@@ -617,7 +634,8 @@ static void judge_byte(unsigned char seen, unsigned char expected, struct cell *
 }
 
 /* The guest must read @expected, which is what the file's first byte is. */
-static void try_guest(const struct guest *guest, unsigned char expected, struct cell *cell)
+static void try_guest(int vm, const struct guest *guest, unsigned char expected,
+		      struct cell *cell)
 {
 	const unsigned char *byte;
 	char reason[80];
@@ -626,10 +644,12 @@ static void try_guest(const struct guest *guest, unsigned char expected, struct 
 		set_untried(cell, guest->untried);
 	} else if (guest->failed) {
 		snprintf(reason, sizeof(reason), "%s failed", guest->failed);
-		set_cell(cell, NO, errno_name(guest->error), reason);
+		set_error(cell, guest->error, reason);
+	} else if (prepare_vcpu(vm, guest->vcpu)) {
+		set_error(cell, errno, "the vCPU could not be set up again");
 	} else if (run_vcpu(guest->vcpu)) {
-		set_cell(cell, NO, errno_name(errno), errno == EINTR ?
-			 "the guest did not answer in time" : "KVM_RUN failed");
+		set_error(cell, errno, errno == EINTR ? "the guest did not answer in time" :
+			  "KVM_RUN failed");
 	} else {
 		byte = handed_out(guest->run);
 		if (byte) {
@@ -648,10 +668,13 @@ static void try_memslot(int vm, const struct scope *scope, const struct guest *g
 {
 	if (!try_bind(vm, scope, guest, fd, row))
 		return;
-	try_guest(guest, expected, &row->cell[GUEST]);
+	if (guest->untried && !has_private(scope) && !(row->flags & GUEST_MEMFD_FLAG_MMAP))
+		set_cell(&row->cell[GUEST], NO, "",
+			 "in a VM without private memory, only a file with MMAP is the guest's memory");
+	else
+		try_guest(vm, guest, expected, &row->cell[GUEST]);
 	if (!set_data_slot(vm, guest, -1))
-		set_cell(&row->cell[BIND], NO, errno_name(errno),
-			 "the memslot could not be deleted");
+		set_error(&row->cell[BIND], errno, "the memslot could not be deleted");
 }
 
 static void try_row(int vm, const struct scope *scope, const struct guest *guest,
@@ -736,51 +759,13 @@ static __u64 lowest_flags(__u64 mask)
 	return lowest;
 }
 
-/* Is there any combination of @flag with @others that KVM does not refuse? */
-static bool is_confirmed(int vm, __u64 flag, __u64 others)
-{
-	__u64 flags = 0;
-
-	do {
-		int err = gmem_confirm_flags(vm, flags | flag);
-
-		/* any other error does not tell, and is shown when the row is tried */
-		if (err != -EINVAL && err != -ENOTTY)
-			return true;
-	} while (next_combination(&flags, others));
-	return false;
-}
-
-/*
- * Bits 63:32 of @mask that no trial confirms: the kernel may use the number of
- * FLAGS_HI for something else.
- */
-static __u64 unconfirmed_flags(int vm, __u64 mask)
-{
-	__u64 unconfirmed = mask & 0xffffffff00000000ULL;
-	__u64 before;
-	int bit;
-
-	/* a flag may need one that is confirmed after it */
-	do {
-		before = unconfirmed;
-		for (bit = 32; bit < 64; bit++) {
-			__u64 flag = unconfirmed & 1ULL << bit;
-
-			if (flag && is_confirmed(vm, flag, lowest_flags(mask & ~unconfirmed)))
-				unconfirmed &= ~flag;
-		}
-	} while (unconfirmed != before);
-	return unconfirmed;
-}
-
 static void try_combinations(int kvm, int vm, struct scope *scope)
 {
-	__u64 flags = 0, known, tried;
+	__u64 flags = 0, known = scope->mask, tried;
 	struct guest guest;
 
-	scope->unconfirmed = unconfirmed_flags(vm, scope->mask);
-	known = scope->mask & ~scope->unconfirmed;
+	gmem_confirm_mask(vm, &known);
+	scope->unconfirmed = scope->mask & ~known;
 	tried = lowest_flags(known);
 	scope->left_out = known & ~tried;
 
@@ -826,6 +811,17 @@ static void probe_vm(int kvm, int type, bool mte, bool trials, struct scope *sco
 	close(vm);
 }
 
+/* /dev/kvm creates no file: of its high word, what no VM confirmed is unconfirmed. */
+static void confirm_system(struct findings *findings)
+{
+	struct scope *system = &findings->scopes[0];
+	unsigned int i;
+
+	system->unconfirmed = system->mask & 0xffffffff00000000ULL;
+	for (i = 1; i < findings->nr_scopes; i++)
+		system->unconfirmed &= ~(findings->scopes[i].mask & ~findings->scopes[i].unconfirmed);
+}
+
 /**
  * probe_host - ask and try everything
  * @kvm: /dev/kvm
@@ -855,6 +851,8 @@ void probe_host(int kvm, bool trials, struct findings *findings)
 				 &findings->scopes[findings->nr_scopes++]);
 	if (trials && host_has_mte(kvm))
 		probe_vm(kvm, 0, true, trials, &findings->scopes[findings->nr_scopes++]);
+	if (trials)
+		confirm_system(findings);
 }
 
 /**

@@ -5,13 +5,16 @@
  * after it fail, too.  Without FAIL_AT all are made, and their number is printed.  A
  * descriptor that is left open at the end makes the exit code 99.  FLAGS_IS and
  * FLAGS_HI_IS name capabilities that are asked instead, as on a kernel that gave their
- * numbers to others; with VM_ONLY, /dev/kvm answers 0 to them.  With TTY_COLUMNS, the
- * output is a terminal of that width: the guests of the bench have none that would not
- * lose characters.
+ * numbers to others; with VM_ONLY, /dev/kvm answers 0 to them.  TYPES is a mask of VM
+ * types that the host seems to have; those that it lacks are default ones.  With
+ * KVM_RUN_EINTR=1, KVM_RUN is interrupted by the alarm; 2: by something else, once.  With
+ * TTY_COLUMNS, the output is a terminal of that width: the guests of the bench have none
+ * that would not lose characters.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -121,6 +124,20 @@ static unsigned long capability(int fd, unsigned long cap)
 	return other ? strtoul(other, NULL, 10) : cap;
 }
 
+/* KVM_RUN, interrupted: returns true, with errno, if it is not to be made. */
+static bool interrupted(void)
+{
+	static int number;
+	const char *how = getenv("KVM_RUN_EINTR");
+
+	if (!how || (!strcmp(how, "2") && number++))
+		return false;
+	if (!strcmp(how, "1"))
+		raise(SIGALRM);
+	errno = EINTR;
+	return true;
+}
+
 static int tty_columns(void)
 {
 	const char *columns = getenv("TTY_COLUMNS");
@@ -152,6 +169,14 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	}
 	if (request == KVM_CHECK_EXTENSION)
 		arg = capability(fd, arg);
+	if (request == KVM_RUN && interrupted())
+		return -1;
+	if (getenv("TYPES")) {
+		if (request == KVM_CHECK_EXTENSION && arg == KVM_CAP_VM_TYPES)
+			return atoi(getenv("TYPES"));
+		if (request == KVM_CREATE_VM && arg > 1)
+			arg = 0;
+	}
 	if (fails() && (fail_with || !returns_descriptor(request)))
 		return result();
 	return __real_ioctl(fd, request, arg);

@@ -46,7 +46,9 @@ static struct {
 	int fd_flags;		/* of new files */
 	int open_files;
 	int creations;		/* that were tried */
-	int fail_creation;	/* the number of the one that fails with EMFILE */
+	int fail_creation;	/* the number of the one that fails */
+	int fail_with;		/* its errno */
+	int guest_memfd;	/* KVM_CAP_GUEST_MEMFD */
 } kvm;
 
 static int failed(int error)
@@ -59,6 +61,8 @@ static int check_extension(unsigned long cap)
 {
 	if (kvm.query_error)
 		return failed(kvm.query_error);
+	if (cap == KVM_CAP_GUEST_MEMFD)
+		return kvm.guest_memfd;
 	if (cap == KVM_CAP_GUEST_MEMFD_FLAGS)
 		return kvm.lo;
 	if (kvm.query_hi_error)
@@ -71,7 +75,7 @@ static int create(const struct kvm_create_guest_memfd *args)
 	int bit;
 
 	if (++kvm.creations == kvm.fail_creation)
-		return failed(EMFILE);
+		return failed(kvm.fail_with);
 	if (kvm.create_error)
 		return failed(kvm.create_error);
 	if (!kvm.built_in)
@@ -245,44 +249,99 @@ static void test_two_conditions(void)
 	check(why.reason == GMEM_UNMET_CONDITION && why.bits == 0xc && !why.missing);
 }
 
-/* Descriptors run out among the trials: what is found stays, no more is said. */
+/*
+ * Descriptors run out among the trials: flags are looked at first, so those were
+ * accepted.  A VM that dies says no more; what was found stays.
+ */
 static void test_trials_end(void)
 {
 	struct gmem_failure why;
 
+	kvm.lo = 1;
+	kvm.flags = 1 | BIT_N(40);
 	kvm.hi = 0x100;
-	kvm.flags |= BIT_N(40);
 	kvm.needs[40] = BIT_N(0);
-	/* 1 the call, 2 flags 0, 3 all flags, 4 with bit 0, 5 with bit 1 */
-	kvm.fail_creation = 4;
+	/* 1 the call, 2 flags 0, 3 bit 40, 4 with bit 0, 5 again, 6 with bit 0 */
+	kvm.fail_creation = 6;
+	kvm.fail_with = EMFILE;
+	why = explain(PAGE, BIT_N(40));
+	check(why.reason == GMEM_UNMET_CONDITION);
+	check(why.bits == BIT_N(40) && why.missing == BIT_N(0));
+	kvm.creations = 0;
+	kvm.fail_with = EIO;
 	why = explain(PAGE, BIT_N(40));
 	check(why.reason == GMEM_UNMET_CONDITION);
 	check(why.bits == BIT_N(40) && !why.missing);
 }
 
-/*
- * A kernel that gave the number of FLAGS_HI to something else: a header that cannot
- * vouch for it calls such a bit unknown; one that does believes its own kernel.
- */
+/* High flags that need, or exclude, each other, or a low one: they stay in the mask. */
+static void test_confirm_mask(void)
+{
+	__u64 mask;
+
+	kvm.hi = 0x700;
+	check(!gmem_query_flags(VM, &mask));
+	kvm.flags |= BIT_N(40) | BIT_N(41) | BIT_N(42);
+	kvm.needs[40] = BIT_N(42);
+	kvm.needs[41] = BIT_N(1);
+	kvm.excludes[42] = BIT_N(41);
+	gmem_confirm_mask(VM, &mask);
+	check(mask == kvm.flags);
+	check(explain(PAGE, BIT_N(41)).reason == GMEM_UNMET_CONDITION);
+	check(explain(PAGE, BIT_N(40)).missing == BIT_N(42));
+	check(explain(PAGE, BIT_N(41) | BIT_N(42)).reason == GMEM_UNMET_CONDITION);
+	/* nothing is tried for nothing */
+	kvm.creations = 0;
+	mask = 3;
+	gmem_confirm_mask(VM, &mask);
+	check(mask == 3 && !kvm.creations);
+	/* what a VM that died says of a flag is nothing */
+	kvm.create_error = EIO;
+	mask = BIT_N(50);
+	gmem_confirm_mask(VM, &mask);
+	check(mask == BIT_N(50));
+}
+
+/* More flags than are combined: a high one that needs the lowest is found. */
+static void test_many_flags(void)
+{
+	__u64 mask = 0xffff | BIT_N(40) | BIT_N(41);
+
+	kvm.flags = mask;
+	kvm.needs[40] = BIT_N(7);
+	kvm.needs[41] = BIT_N(8);	/* the ninth: not tried */
+	gmem_confirm_mask(VM, &mask);
+	check(mask == (0xffff | BIT_N(40)));
+}
+
+/* A kernel that gave the number of FLAGS_HI to something else. */
 static void test_other_number(void)
 {
 	struct gmem_failure why;
+	__u64 mask;
 
-	kvm.hi = 0x100;
-	check(gmem_confirm_flags(VM, BIT_N(40)) == -EINVAL);
+	kvm.hi = 0x10c;
+	check(!gmem_query_flags(VM, &mask));
+	check(mask == (3 | BIT_N(40) | BIT_N(35) | BIT_N(34)));
+	gmem_confirm_mask(VM, &mask);
+	check(mask == 3);
 	why = explain(PAGE, BIT_N(40));
-	check(why.bits == BIT_N(40) && !why.missing);
-	check(why.reason == (GMEM_FLAGS_HI_VOUCHED ? GMEM_UNMET_CONDITION : GMEM_UNKNOWN_FLAGS));
+	check(why.reason == GMEM_UNKNOWN_FLAGS && why.bits == BIT_N(40) && !why.missing);
+	why = explain(PAGE, BIT_N(0) | BIT_N(34) | BIT_N(35));
+	check(why.reason == GMEM_UNKNOWN_FLAGS && why.bits == (BIT_N(34) | BIT_N(35)));
 }
 
 static void test_refusals(void)
 {
 	struct gmem_failure why;
 
-	kvm.create_error = EINVAL;	/* of a security module, for all */
-	check(explain(PAGE, 0).reason == GMEM_NOT_SUPPORTED);
 	kvm.create_error = ENOTTY;
 	check(explain(PAGE, 0).reason == GMEM_NOT_SUPPORTED);
+	kvm.create_error = EINVAL;
+	check(explain(PAGE, 0).reason == GMEM_NOT_SUPPORTED);
+	/* unless KVM says that it has it: then a security module refuses all */
+	kvm.guest_memfd = 1;
+	check(explain(PAGE, 0).reason == GMEM_HOST_REFUSED);
 	kvm.create_error = EPERM;
 	why = explain(PAGE, 0);
 	check(why.reason == GMEM_HOST_REFUSED && why.error == EPERM);
@@ -397,8 +456,10 @@ int main(void)
 	run("explain: a flag that needs another one", test_needs);
 	run("explain: flags that exclude each other", test_excludes);
 	run("explain: two conditions at once", test_two_conditions);
-	run("explain: descriptors run out among the trials", test_trials_end);
-	run("explain: number 252 is something else", test_other_number);
+	run("explain: trials that fail", test_trials_end);
+	run("mask: conditions among flags in bits 63:32", test_confirm_mask);
+	run("mask: more flags than are combined", test_many_flags);
+	run("mask, explain: number 252 is something else", test_other_number);
 	run("explain: refusals of the host", test_refusals);
 	run("explain: arguments, and no VM", test_arguments);
 	run("names", test_names);

@@ -10,6 +10,7 @@ int use_all(int vm, __u64 size, __u64 flags, char *buf, size_t length)
 	__u64 mask{};
 	int fd = gmem_query_flags(vm, &mask);
 
+	gmem_confirm_mask(vm, &mask);
 	if (!fd)
 		fd = gmem_confirm_flags(vm, flags);
 	if (!fd)

@@ -63,6 +63,7 @@ other_number() {
 	show json-other-number $probe --json
 	show require-other-number $probe --require MMAP,INIT_SHARED
 	show require-other-number-high $probe --require MMAP,bit40
+	show flags-only-other-number $probe --flags-only
 	show vm-only-number env VM_ONLY=1 $probe
 	unset FLAGS_HI_IS
 	export FLAGS_IS=10
@@ -97,6 +98,14 @@ access() {
 	chown 0:107 /dev/kvm
 	chmod 660 /dev/kvm
 	show access-group as_nobody $probe
+	refused='FAIL_AT=1 FAIL_WITH=13 ./gmem-probe-fail'
+	sed -i 's/^kvm:.*/&nobody/' /etc/group
+	show access-member as_nobody "$refused"
+	sed -i 's/nobody$//; s/^nogroup.*/nogroup:x:65534:/' /etc/group
+	chmod 666 /dev/kvm
+	show access-all as_nobody "$refused"
+	chmod 660 /dev/kvm
+	show access-root sh -c "$refused"
 	chown 0:0 /dev/kvm
 	show access-root-group as_nobody $probe
 	chown 0:108 /dev/kvm
@@ -161,8 +170,16 @@ faults() {
 	show terminal-dumb env TTY_COLUMNS=80 TERM=dumb ./gmem-probe-fail
 	show terminal-no-color env TTY_COLUMNS=80 TERM=xterm NO_COLOR=1 ./gmem-probe-fail
 	show faults-EMFILE each 24 --json
+	show faults-EINVAL each 22 --json
+	show faults-ENOTTY each 25 --json
 	show faults-pretended each 0 --json
 	show faults-EINTR each 4 --flags-only
+	show alarm env KVM_RUN_EINTR=1 FAIL_AT=999999 ./gmem-probe-fail
+	show interrupted env KVM_RUN_EINTR=2 FAIL_AT=999999 ./gmem-probe-fail
+	show sev env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail
+	show sev-json env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail --json
+	show require-sev env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail --require sev
+	show require-sev-mmap env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail --require sev-es,MMAP,INIT_SHARED
 	show stat env FAIL_AT=1 FAIL_ON=1 FAIL_WITH=13 ./gmem-probe-fail
 	show no-vm sh -c 'ulimit -n 4; exec ./gmem-probe-fail --require MMAP'
 	show no-file-required sh -c 'ulimit -n 5; exec ./gmem-probe-fail --require MMAP,bit40'
