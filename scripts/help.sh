@@ -17,6 +17,8 @@ make VERB [KNOB=VALUE ...]
                as modules and with all warnings as errors
   mutants      tests of the tests: each wrong version of the kernel must be noticed by
                the case that it names; MUTANTS="01 17 ..." or files select
+  fuzz         creation and capability calls with random arguments, against a model of
+               the ABI: 10,000,000 creations, with DEBUG=1 1,000,000; ARGS="--seed N ..."
   export       a ready-to-mail folder: V=N FROM="Name <mail>"; sends nothing
   test         boot and run KVM selftests; TESTS="NAME ..." selects
   exec         run one static program in the booted kernel: PROG=FILE ARGS="..."

@@ -200,6 +200,45 @@ teardown() { if [ -f "$BATS_TEST_TMPDIR/undo" ]; then sh "$BATS_TEST_TMPDIR/undo
 	[[ $stderr == *'stopped before its last act'* ]]
 }
 
+# --- fuzz ---
+
+# fuzz_with SED-EXPRESSION: gmem-fuzz with that model.
+fuzz_with() {
+	sed "$1" guest/gmem-fuzz.c >"$BATS_TEST_TMPDIR/fuzz.c"
+	refute cmp -s guest/gmem-fuzz.c "$BATS_TEST_TMPDIR/fuzz.c"
+	gcc -static -O2 -isystem build/v7.3/flags/x86_64/usr/include -o "$BATS_TEST_TMPDIR/fuzz" "$BATS_TEST_TMPDIR/fuzz.c"
+	run make -s exec PROG="$BATS_TEST_TMPDIR/fuzz" ARGS='--calls 200000 --seconds 200 --seed 1'
+}
+
+@test "fuzz: kernel and model agree, from a seed that is said" {
+	run make fuzz ARGS='--calls 20000'
+	expect 0 '0 disagreements'
+	expect 0 'verdict: PASS: model and kernel agree'
+	[[ $output =~ 'creations: '2[0-9]{4}' in ' ]]
+	grep -Eq '^make fuzz ARGS=--seed. 0x[0-9a-f]{16}.* 20000$' results/latest/repeat
+}
+
+@test "fuzz: a disagreement is cut down to what it takes, and that repeats it" {
+	# a kernel that lets a creation succeed only as long as a certain mapping is not there
+	fuzz_with 's/if (error != expected) {/if (error != expected || (!error \&\& episode->mapping[0].mem)) {/'
+	expect 1 'DISAGREEMENT: create on '
+	local again
+	again=$(sed -n 's/.*repeats it: gmem-fuzz //p' <<<"$output")
+	[[ $again =~ ^--replay\ 0x[0-9a-f]+\ --ops\ [0-9]+,[0-9]+,[0-9]+$ ]] || fail "not three operations: $output"
+	run make -s exec PROG="$BATS_TEST_TMPDIR/fuzz" ARGS="$again"
+	expect 1 'mmap'
+	[ "$(grep -cE '^ +[0-9]+  ' <<<"$output")" -eq 3 ]
+}
+
+@test "fuzz: wrong use, too little time, a base without the ABI" {
+	run make fuzz ARGS='--calls 0'
+	expect 1 "--calls '0' is no number from 1 to"
+	run make fuzz ARGS='--seconds 1'
+	expect 1 'too slow: 10000000 creations were to be made'
+	run make fuzz SERIES=none
+	expect 2 'SERIES=none has not the ABI that fuzz compares with'
+}
+
 # --- stopping ---
 
 # start_loop: exec of a program that never ends, in a process group of its own.

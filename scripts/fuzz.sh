@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# fuzz: guest/gmem-fuzz.c in the booted kernel, which compares what creation and
+# capability calls answer with a model of the ABI. 10,000,000 creations; with DEBUG
+# 1,000,000, which the kernel's checkers watch. ARGS has other options for it, for
+# example --seed, or --replay and --ops, as a disagreement prints them.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+check_knobs
+set_paths
+[ "$SERIES" != none ] || die USAGE "SERIES=none has not the ABI that fuzz compares with"
+lock
+need run
+sub build
+
+calls=10000000
+if [ -n "$DEBUG" ]; then
+	sub planted
+	calls=1000000
+fi
+# what a machine that has other work, too, may take
+TIMEOUT=${GMEM_SET[TIMEOUT]:-3600}
+# what is said to repeat it has the same seed; one in ARGS comes later, and wins
+seed=0x$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+ARGS="--seed $seed --calls $calls --seconds $((TIMEOUT * 9 / 10)) ${ARGS:-}"
+GMEM_SET[ARGS]=$ARGS
+
+"${cross}gcc" -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$out/gmem-fuzz" guest/gmem-fuzz.c ||
+	die BUILD "gmem-fuzz does not compile against the headers of $branch"
+new_run
+cp "$out/gmem-fuzz" "$run/job/work/"
+echo "cd work && exec ./gmem-fuzz $ARGS" >"$run/job/run"
+echo "model and kernel agree ($BASE, SERIES=$SERIES, $ARCH)" >"$run/what"
+FOLLOW=1 sub boot "$run"
+sub judge "$run"
