@@ -91,7 +91,7 @@ case ${KERNEL_ONLY:-} in
 *) kernel ;;
 esac
 
-case ${KERNEL_ONLY:+part}${GMEM_VERB:-} in part* | run | exec | shell | fuzz) exit 0 ;; esac
+case ${KERNEL_ONLY:+part}${GMEM_VERB:-} in part* | run | exec | shell | fuzz | faults) exit 0 ;; esac
 
 # The KVM selftests as the kernel installs them, static so that the initramfs
 # needs no libraries, stripped so that it stays small.

@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * gmem-faults: what guest_memfd does when memory, descriptors or time run out.  Run by
+ * "make faults" inside a kernel with fault injection (configs/variants/faults.config).
+ *
+ * First, each operation again and again with its first, second, third ... allocation
+ * failing (/proc/self/fail-nth, see fault-injection.rst of the kernel), until none is
+ * left to fail: it must end with success, ENOMEM or SIGBUS, must succeed when tried
+ * again, and must leave no descriptor and no VM behind.  Then, limits of a process and
+ * of a memory cgroup, and signals.  A TAP line for each; exit code 1 if one fails.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/falloc.h>
+#include <linux/kvm.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define FLAGS	(GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED)
+#define PAGES	16
+#define MIB	(1024 * 1024UL)
+
+/* More allocations than any operation here makes; the loop ends where one was not made. */
+#define MAX_FAULTS 200
+
+/* What the operations work on. */
+static struct {
+	int kvm, vm, file;
+	unsigned char *mem;
+	size_t page, size;
+} s;
+
+static unsigned int number;
+static bool failed;
+
+__attribute__((format(printf, 2, 3)))
+static void result(bool ok, const char *format, ...)
+{
+	va_list args;
+
+	printf("%sok %u ", ok ? "" : "not ", ++number);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+	failed = failed || !ok;
+}
+
+/* For what must work here: without it, nothing is tested. */
+__attribute__((noreturn)) static void die(const char *what)
+{
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		die(path);
+	close(fd);
+}
+
+static unsigned long read_number(const char *path)
+{
+	unsigned long value;
+	FILE *file = fopen(path, "re");
+
+	if (!file || fscanf(file, "%lu", &value) != 1)
+		die(path);
+	fclose(file);
+	return value;
+}
+
+/* Entries of a folder, with . and .. and, for /proc/self/fd, the folder itself. */
+static int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int count = 0;
+
+	if (!dir)
+		die(path);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static int count_fds(void)
+{
+	return count_entries("/proc/self/fd");
+}
+
+/* VMs have a folder each there, besides the files for all of them. */
+static int count_vms(void)
+{
+	return count_entries("/sys/kernel/debug/kvm");
+}
+
+/* A VM may go a little after its last descriptor. */
+static bool vms_are(int expected)
+{
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		if (count_vms() == expected)
+			return true;
+		usleep(50000);
+	}
+	return false;
+}
+
+/* --- what is tried: 0 or an errno; EFAULT stands for SIGBUS ---------------- */
+
+static int op_create(void)
+{
+	struct kvm_create_guest_memfd args = { .size = s.size, .flags = FLAGS };
+
+	s.file = ioctl(s.vm, KVM_CREATE_GUEST_MEMFD, &args);
+	return s.file < 0 ? errno : 0;
+}
+
+static int op_mmap(void)
+{
+	s.mem = mmap(NULL, s.size, PROT_READ | PROT_WRITE, MAP_SHARED, s.file, 0);
+	return s.mem == MAP_FAILED ? errno : 0;
+}
+
+static sigjmp_buf fault_jump;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(fault_jump, sig);
+}
+
+static int op_write(void)
+{
+	if (sigsetjmp(fault_jump, 1))
+		return EFAULT;
+	*(volatile unsigned char *)s.mem = 0x5a;
+	return 0;
+}
+
+static int op_read(void)
+{
+	if (sigsetjmp(fault_jump, 1))
+		return EFAULT;
+	return *(volatile unsigned char *)s.mem ? EUCLEAN : 0;
+}
+
+static int op_fallocate(void)
+{
+	return fallocate(s.file, FALLOC_FL_KEEP_SIZE, 0, (off_t)s.size) ? errno : 0;
+}
+
+static int op_punch(void)
+{
+	return fallocate(s.file, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0,
+			 (off_t)s.size) ? errno : 0;
+}
+
+static int set_slot(size_t size, __u32 flags)
+{
+	struct kvm_userspace_memory_region2 region = {
+		.slot = 0, .flags = flags, .memory_size = size,
+		.userspace_addr = (uintptr_t)s.mem, .guest_memfd = (__u32)s.file,
+	};
+
+	return ioctl(s.vm, KVM_SET_USER_MEMORY_REGION2, &region) ? errno : 0;
+}
+
+static int op_bind(void)
+{
+	return set_slot(s.size, KVM_MEM_GUEST_MEMFD);
+}
+
+static int op_unbind(void)
+{
+	return set_slot(0, 0);
+}
+
+static int op_close(void)
+{
+	int file = s.file;
+
+	s.file = -1;
+	return close(file) ? errno : 0;
+}
+
+/* Each needs those before it, down to the VM, made without faults. */
+static int (*const to_create[])(void) = { NULL };
+static int (*const to_mmap[])(void) = { op_create, NULL };
+static int (*const to_touch[])(void) = { op_create, op_mmap, NULL };
+static int (*const to_punch[])(void) = { op_create, op_mmap, op_fallocate, NULL };
+static int (*const to_unbind[])(void) = { op_create, op_mmap, op_bind, NULL };
+
+static const struct operation {
+	const char *name;
+	int (*const *before)(void);
+	int (*op)(void);
+	bool allocates;		/* no injection at all would mean that nothing was tested */
+	bool once;		/* cannot be done again, whatever it says */
+} operations[] = {
+	{ "creation", to_create, op_create, true, false },
+	{ "mmap", to_mmap, op_mmap, true, false },
+	{ "first fault, write", to_touch, op_write, true, false },
+	{ "first fault, read", to_touch, op_read, true, false },
+	{ "fallocate", to_mmap, op_fallocate, true, false },
+	{ "punching a hole", to_punch, op_punch, false, false },
+	{ "binding", to_touch, op_bind, true, false },
+	{ "unbinding", to_unbind, op_unbind, false, false },
+	{ "release of a bound file", to_unbind, op_close, false, true },
+};
+
+/* --- injection ----------------------------------------------------------- */
+
+static int fail_nth = -1;
+
+static void set_fail_nth(int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d", nth);
+
+	if (pwrite(fail_nth, text, (size_t)length, 0) != length)
+		die("fail-nth");
+}
+
+/* What is left of it: 0 if an allocation was made to fail. */
+static int get_fail_nth(void)
+{
+	char text[16] = "";
+
+	if (pread(fail_nth, text, sizeof(text) - 1, 0) <= 0)
+		die("fail-nth");
+	return atoi(text);
+}
+
+/* Allocations of all kinds, also those that may sleep and those of single pages. */
+static void set_up_injection(void)
+{
+	static const char *const settings[][2] = {
+		{ "failslab/ignore-gfp-wait", "N" }, { "fail_page_alloc/ignore-gfp-wait", "N" },
+		{ "fail_page_alloc/ignore-gfp-highmem", "N" }, { "fail_page_alloc/min-order", "0" },
+		{ "failslab/verbose", "0" }, { "fail_page_alloc/verbose", "0" },
+	};
+	char path[100];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(settings); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
+		write_file(path, settings[i][1]);
+	}
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (fail_nth < 0)
+		die("fail-nth");
+}
+
+static void open_vm(void)
+{
+	unsigned long type = 0;
+
+#ifdef __aarch64__
+	type = (unsigned long)ioctl(s.kvm, KVM_CHECK_EXTENSION, KVM_CAP_ARM_VM_IPA_SIZE);
+#endif
+	s.file = -1;
+	s.mem = NULL;
+	s.vm = ioctl(s.kvm, KVM_CREATE_VM, type);
+	if (s.vm < 0)
+		die("KVM_CREATE_VM");
+}
+
+static void close_vm(void)
+{
+	if (s.mem && s.mem != MAP_FAILED)
+		munmap(s.mem, s.size);
+	if (s.file >= 0)
+		close(s.file);
+	close(s.vm);
+}
+
+static bool is_clean(int error)
+{
+	return !error || error == ENOMEM || error == EFAULT;
+}
+
+/* With allocation @nth failing: how many were left to fail, or -1 and what is wrong. */
+static int inject(const struct operation *operation, int nth, int *refused, char *wrong,
+		  size_t size)
+{
+	int error, again, left, i;
+
+	open_vm();
+	for (i = 0; operation->before[i]; i++)
+		if (operation->before[i]())
+			die(operation->name);
+	set_fail_nth(nth);
+	error = operation->op();
+	left = get_fail_nth();
+	set_fail_nth(0);
+	if (!left)
+		*refused += error != 0;
+	again = operation->once || !error ? 0 : operation->op();
+	close_vm();
+	if (is_clean(error) && !again)
+		return left;
+	snprintf(wrong, size, "allocation %d: %s; again: %s", nth, strerror(error),
+		 strerror(again));
+	return -1;
+}
+
+static void try_operation(const struct operation *operation)
+{
+	int injected = 0, refused = 0, left = 0, fds, vms = count_vms();
+	char wrong[128] = "";
+
+	fds = count_fds();
+	while (!left && injected < MAX_FAULTS) {
+		left = inject(operation, injected + 1, &refused, wrong, sizeof(wrong));
+		injected += !left;
+	}
+	if (left < 0)
+		result(false, "%s: %s", operation->name, wrong);
+	else if (!left)
+		result(false, "%s: no end after %d injections", operation->name, injected);
+	else if (operation->allocates && !injected)
+		result(false, "%s: no allocation failed, so nothing was tested", operation->name);
+	else if (count_fds() != fds)
+		result(false, "%s: descriptors are left open", operation->name);
+	else if (!vms_are(vms))
+		result(false, "%s: VMs are left", operation->name);
+	else
+		result(true, "%s: %d allocations failed, of which %d made it fail", operation->name,
+		       injected, refused);
+}
+
+/* --- limits -------------------------------------------------------------- */
+
+/* Lower @resource to @limit while @op runs. */
+static int with_limit(__rlimit_resource_t resource, rlim_t limit, int (*op)(void))
+{
+	struct rlimit old, new;
+	int error;
+
+	getrlimit(resource, &old);
+	new = old;
+	new.rlim_cur = limit;
+	setrlimit(resource, &new);
+	error = op();
+	setrlimit(resource, &old);
+	return error;
+}
+
+static void try_limits(void)
+{
+	int error, next;
+
+	open_vm();
+	next = dup(s.vm);
+	close(next);
+	error = with_limit(RLIMIT_NOFILE, (rlim_t)next, op_create);
+	result(error == EMFILE && !op_create(), "creation without a descriptor left: %s",
+	       strerror(error));
+	error = with_limit(RLIMIT_AS, 1, op_mmap);
+	result(error == ENOMEM && !op_mmap(), "mmap without address space left: %s", strerror(error));
+	close_vm();
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* A file of half the guest's memory takes long enough to be interrupted. */
+static void try_signal(void)
+{
+	const struct itimerval soon = { .it_value = { 0, 20000 } };
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct kvm_create_guest_memfd args = { .size = 1024 * MIB, .flags = FLAGS };
+	unsigned long before, after;
+	int error, file;
+
+	sigaction(SIGALRM, &action, NULL);
+	open_vm();
+	file = ioctl(s.vm, KVM_CREATE_GUEST_MEMFD, &args);
+	if (file < 0)
+		die("creation of 1 GiB");
+	setitimer(ITIMER_REAL, &soon, NULL);
+	error = fallocate(file, FALLOC_FL_KEEP_SIZE, 0, (off_t)args.size) ? errno : 0;
+	result(error == EINTR, "a signal ends fallocate of 1 GiB: %s", strerror(error));
+	/* the pages that it has got are the file's, and go with it */
+	before = (unsigned long)sysconf(_SC_AVPHYS_PAGES);
+	close(file);
+	close_vm();
+	after = (unsigned long)sysconf(_SC_AVPHYS_PAGES);
+	result(after >= before, "and its pages are free again: %lu pages more", after - before);
+}
+
+/* --- memory cgroups ------------------------------------------------------ */
+
+#define CGROUP "/tmp/cgroup"
+
+static void set_up_cgroup(void)
+{
+	mkdir(CGROUP, 0755);
+	if (mount("none", CGROUP, "cgroup2", 0, NULL))
+		die("cgroup2");
+	write_file(CGROUP "/cgroup.subtree_control", "+memory");
+	if (mkdir(CGROUP "/vmm", 0755))
+		die(CGROUP "/vmm");
+	write_file(CGROUP "/vmm/memory.max", "16777216");
+}
+
+static void *run_guest(void *vcpu)
+{
+	for (;;)
+		ioctl(*(int *)vcpu, KVM_RUN, 0);
+	return NULL;
+}
+
+#if defined(__x86_64__)
+/* A guest that only runs: jmp to itself, in real mode, at the start of the file. */
+static void start_guest(void)
+{
+	static int vcpu;
+	struct kvm_regs regs = { .rip = 0, .rflags = 2 };
+	struct kvm_sregs sregs;
+	pthread_t thread;
+
+	memcpy(s.mem, "\xeb\xfe", 2);
+	vcpu = ioctl(s.vm, KVM_CREATE_VCPU, 0);
+	if (vcpu < 0 || op_bind() || ioctl(vcpu, KVM_GET_SREGS, &sregs))
+		die("vCPU");
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs) ||
+	    pthread_create(&thread, NULL, run_guest, &vcpu))
+		die("vCPU");
+}
+#else
+static void start_guest(void)
+{
+	(void)run_guest;
+}
+#endif
+
+/* A VMM with more guest memory than its cgroup may have; it does not come back. */
+__attribute__((noreturn)) static void be_greedy(bool with_guest)
+{
+	size_t offset;
+
+	write_file(CGROUP "/vmm/cgroup.procs", "0");
+	signal(SIGBUS, SIG_DFL);
+	s.size = 64 * MIB;
+	open_vm();
+	if (op_create() || op_mmap())
+		die("VMM");
+	if (with_guest)
+		start_guest();
+	for (offset = 0; offset < s.size; offset += s.page)
+		s.mem[offset] = 1;
+	_exit(0);
+}
+
+static void try_cgroup(bool with_guest)
+{
+	const char *what = with_guest ? "a VMM whose guest runs" : "a VMM that touches too much";
+	int vms = count_vms(), status = 0, tries;
+	unsigned long current = 0;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (!child)
+		be_greedy(with_guest);
+	waitpid(child, &status, 0);
+	result(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+	       "%s is killed at its cgroup's limit: %s", what,
+	       WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "it ended");
+	for (tries = 0; tries < 100; tries++) {
+		current = read_number(CGROUP "/vmm/memory.current");
+		if (current < MIB)
+			break;
+		usleep(50000);
+	}
+	result(current < MIB && vms_are(vms), "%s: its VM is gone, and %lu KiB are still charged",
+	       what, current / 1024);
+}
+
+int main(void)
+{
+	struct sigaction action = { .sa_handler = on_sigbus };
+	size_t i;
+
+	s.page = (size_t)sysconf(_SC_PAGESIZE);
+	s.size = PAGES * s.page;
+	s.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (s.kvm < 0)
+		die("/dev/kvm");
+	sigaction(SIGBUS, &action, NULL);
+	set_up_injection();
+	set_up_cgroup();
+	for (i = 0; i < ARRAY_SIZE(operations); i++)
+		try_operation(&operations[i]);
+	try_limits();
+	try_signal();
+	try_cgroup(false);
+	try_cgroup(true);
+	printf("1..%u\n", number);
+	return failed;
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# faults: guest/gmem-faults.c in a kernel whose allocations fail on demand
+# (configs/variants/faults.config): each allocation of each operation on guest_memfd in
+# turn, limits of processes and memory cgroups, signals. With DEBUG, kmemleak says
+# whether a failure left memory behind.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+[ -z "$CONFIG" ] || die USAGE "faults has a configuration of its own; run it without CONFIG"
+export CONFIG=configs/variants/faults.config
+GMEM_SET[CONFIG]=''
+check_knobs
+set_paths
+[ "$SERIES" != none ] || die USAGE "SERIES=none has not the flags that faults needs"
+lock
+need run
+sub build
+if [ -n "$DEBUG" ]; then sub planted; fi
+
+"${cross}gcc" -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$out/gmem-faults" guest/gmem-faults.c ||
+	die BUILD "gmem-faults does not compile against the headers of $branch"
+new_run
+cp "$out/gmem-faults" "$run/job/work/"
+echo 'cd work && exec ./gmem-faults' >"$run/job/run"
+echo "every failure was clean ($BASE, SERIES=$SERIES, $ARCH)" >"$run/what"
+FOLLOW=1 sub boot "$run"
+sub judge "$run"
