@@ -49,6 +49,7 @@ struct guest {
 	size_t run_size;
 	unsigned char *code;
 	unsigned char *other;	/* what the data's memslot has as userspace_addr */
+	bool loops;		/* it handed out a byte, and will read the next one */
 	const char *untried;	/* why no guest can be run here, or NULL */
 	const char *failed;	/* the call that failed, with @error; or NULL */
 	int error;
@@ -634,18 +635,20 @@ static void judge_byte(unsigned char seen, unsigned char expected, struct cell *
 }
 
 /* The guest must read @expected, which is what the file's first byte is. */
-static void try_guest(int vm, const struct guest *guest, unsigned char expected,
+static void try_guest(int vm, struct guest *guest, unsigned char expected,
 		      struct cell *cell)
 {
 	const unsigned char *byte;
+	bool loops = guest->loops;
 	char reason[80];
 
+	guest->loops = false;
 	if (guest->untried) {
 		set_untried(cell, guest->untried);
 	} else if (guest->failed) {
 		snprintf(reason, sizeof(reason), "%s failed", guest->failed);
 		set_error(cell, guest->error, reason);
-	} else if (prepare_vcpu(vm, guest->vcpu)) {
+	} else if (!loops && prepare_vcpu(vm, guest->vcpu)) {
 		set_error(cell, errno, "the vCPU could not be set up again");
 	} else if (run_vcpu(guest->vcpu)) {
 		set_error(cell, errno, errno == EINTR ? "the guest did not answer in time" :
@@ -653,6 +656,7 @@ static void try_guest(int vm, const struct guest *guest, unsigned char expected,
 	} else {
 		byte = handed_out(guest->run);
 		if (byte) {
+			guest->loops = true;
 			judge_byte(*byte, expected, cell);
 			return;
 		}
@@ -663,7 +667,7 @@ static void try_guest(int vm, const struct guest *guest, unsigned char expected,
 }
 
 /* Bind, run, and delete the memslot again. */
-static void try_memslot(int vm, const struct scope *scope, const struct guest *guest,
+static void try_memslot(int vm, const struct scope *scope, struct guest *guest,
 			int fd, unsigned char expected, struct row *row)
 {
 	if (!try_bind(vm, scope, guest, fd, row))
@@ -677,8 +681,7 @@ static void try_memslot(int vm, const struct scope *scope, const struct guest *g
 		set_error(&row->cell[BIND], errno, "the memslot could not be deleted");
 }
 
-static void try_row(int vm, const struct scope *scope, const struct guest *guest,
-		    struct row *row)
+static void try_row(int vm, const struct scope *scope, struct guest *guest, struct row *row)
 {
 	unsigned char first_byte = 0;
 	unsigned char *mem;
