@@ -19,6 +19,8 @@ make VERB [KNOB=VALUE ...]
                the case that it names; MUTANTS="01 17 ..." or files select
   fuzz         creation and capability calls with random arguments, against a model of
                the ABI: 10,000,000 creations, with DEBUG=1 1,000,000; ARGS="--seed N ..."
+  faults       guest_memfd while allocations fail, one after the other, and at limits; in
+               a kernel of its own
   export       a ready-to-mail folder: V=N FROM="Name <mail>"; sends nothing
   test         boot and run KVM selftests; TESTS="NAME ..." selects
   exec         run one static program in the booted kernel: PROG=FILE ARGS="..."

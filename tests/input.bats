@@ -128,6 +128,15 @@ stub() {
 	expect 2 "EXTRA names 'no-such.patch', which is no file"
 }
 
+@test "faults, fuzz: a configuration of its own; not on the pristine base" {
+	run make faults CONFIG=configs/variants/modules.config
+	expect 2 'faults has a configuration of its own; run it without CONFIG'
+	run make faults SERIES=none
+	expect 2 'SERIES=none has not the flags that faults needs'
+	run make fuzz SERIES=none
+	expect 2 'SERIES=none has not the ABI that fuzz compares with'
+}
+
 @test "exec: PROG missing, no file, no ELF, of another machine, not static; FILES missing" {
 	run make exec
 	expect 2 'exec takes PROG=FILE'
