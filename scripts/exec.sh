@@ -15,6 +15,8 @@ ARGS=${ARGS:-}
 FILES=${FILES:-}
 DYNAMIC=${DYNAMIC:-}
 
+case $DYNAMIC in '' | 1) ;; *) die USAGE "DYNAMIC='$DYNAMIC' is not 1; leave it out for a static program" ;; esac
+
 # is_dynamic FILE: needs a loader to run.
 is_dynamic() { readelf -lW "$1" 2>/dev/null | grep -q '^ *INTERP'; }
 

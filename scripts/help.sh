@@ -24,7 +24,8 @@ make VERB [KNOB=VALUE ...]
   export       a ready-to-mail folder: V=N FROM="Name <mail>"; sends nothing
   test         boot and run KVM selftests; TESTS="NAME ..." selects
   exec         run one static program in the booted kernel: PROG=FILE ARGS="..."
-               FILES="..."; its stdout, stderr and exit code are make's
+               FILES="..."; its stdout and exit code are make's, its stderr comes
+               between the progress lines
                (DYNAMIC=1 packs loader and libraries of a dynamic PROG or FILES)
   shell        an interactive shell in the guest
   tree         the editable git tree with the series applied

@@ -10,9 +10,10 @@
 check_knobs
 set_paths
 
-PREFIX=${PREFIX:-/usr/local}
+PREFIX=${PREFIX-/usr/local} # an empty one is refused, not taken for the default
 DESTDIR=${DESTDIR:-}
 [[ $PREFIX = /* ]] || die USAGE "PREFIX='$PREFIX' is no absolute path"
+[[ $PREFIX != *[[:space:]]* ]] || die USAGE "PREFIX='$PREFIX' has a space, which pkg-config's users could not cope with"
 [[ -z $DESTDIR || $DESTDIR = /* ]] || die USAGE "DESTDIR='$DESTDIR' is no absolute path"
 command -v "${cross}gcc" >/dev/null || die SETUP "${cross}gcc is missing; install a C compiler, on Debian: make setup"
 
@@ -20,7 +21,10 @@ root=$DESTDIR$PREFIX
 version=$(sed -n 's/^#define GMEM_FLAGS_VERSION "\(.*\)"/\1/p' probe/gmem_flags.h)
 work=build/install
 log=$work/gcc.log
-mkdir -p "$work"
+# made by root, perhaps, who built here before
+if ! { mkdir -p "$work" && : >"$log"; } 2>/dev/null; then
+	die SETUP "cannot write to $work; it, or build/, belongs to another user: chown it, or install as that user"
+fi
 
 "${cross}gcc" -O2 -o "$work/gmem-probe" probe/*.c >"$log" 2>&1 ||
 	die BUILD "gmem-probe does not compile: $(compiler_error "$log" "$top")" "$log"
@@ -41,7 +45,7 @@ functions() { sed -nE 's/^[^ *].* \**(gmem_[a-z]+[a-z_]*)\(.*/\1/p' probe/gmem_f
 # put MODE SOURCE TARGET: one file, or the one line that says what is in the way.
 put() {
 	install -D -m "$1" "$2" "$root/$3" 2>"$log" ||
-		die SETUP "cannot install to $root: $(head -n 1 "$log"); run it as root, or choose PREFIX= or DESTDIR="
+		die SETUP "cannot install to $root: $(head -n 1 "$log"); $(grep -q 'Permission denied' "$log" && echo 'run it as root, or ')choose PREFIX= or DESTDIR="
 	echo "$root/$3"
 }
 

@@ -128,6 +128,11 @@ stub() {
 	expect 2 "EXTRA names 'no-such.patch', which is no file"
 }
 
+@test "exec: DYNAMIC that is not 1" {
+	run make exec PROG=/bin/busybox DYNAMIC=0
+	expect 2 "DYNAMIC='0' is not 1; leave it out for a static program"
+}
+
 @test "faults, fuzz: a configuration of its own; not on the pristine base" {
 	run make faults CONFIG=configs/variants/modules.config
 	expect 2 'faults has a configuration of its own; run it without CONFIG'

@@ -487,6 +487,10 @@ SH
 	expect 2 "PREFIX='usr' is no absolute path"
 	run make install DESTDIR=tmp
 	expect 2 "DESTDIR='tmp' is no absolute path"
+	run make install PREFIX=
+	expect 2 "PREFIX='' is no absolute path"
+	run make install PREFIX='/tmp/a b'
+	expect 2 'has a space'
 	run make install PREFIX=/proc/no-such
 	expect 101 'cannot install to /proc/no-such'
 }
