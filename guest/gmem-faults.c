@@ -484,7 +484,9 @@ static void start_guest(void)
 #endif
 
 /* A VMM with more guest memory than its cgroup may have; it does not come back. */
-__attribute__((noreturn)) static void be_greedy(bool with_guest)
+enum greed { TOUCH, TOUCH_WITH_GUEST, ALLOCATE };
+
+__attribute__((noreturn)) static void be_greedy(enum greed how)
 {
 	size_t offset;
 
@@ -494,16 +496,24 @@ __attribute__((noreturn)) static void be_greedy(bool with_guest)
 	open_vm();
 	if (op_create() || op_mmap())
 		die("VMM");
-	if (with_guest)
+	if (how == TOUCH_WITH_GUEST)
 		start_guest();
+	/* the out-of-memory killer comes here, too, before ENOMEM */
+	if (how == ALLOCATE)
+		_exit(op_fallocate());
 	for (offset = 0; offset < s.size; offset += s.page)
 		s.mem[offset] = 1;
 	_exit(0);
 }
 
-static void try_cgroup(bool with_guest)
+static void try_cgroup(enum greed how)
 {
-	const char *what = with_guest ? "a VMM whose guest runs" : "a VMM that touches too much";
+	static const char *const names[] = {
+		[TOUCH] = "a VMM that touches too much",
+		[TOUCH_WITH_GUEST] = "a VMM whose guest runs",
+		[ALLOCATE] = "a VMM that allocates too much",
+	};
+	const char *what = names[how];
 	int vms = count_vms(), status = 0, tries;
 	unsigned long current = 0;
 	pid_t child;
@@ -511,7 +521,7 @@ static void try_cgroup(bool with_guest)
 	fflush(stdout);
 	child = fork();
 	if (!child)
-		be_greedy(with_guest);
+		be_greedy(how);
 	waitpid(child, &status, 0);
 	result(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	       "%s is killed at its cgroup's limit: %s", what,
@@ -543,8 +553,9 @@ int main(void)
 		try_operation(&operations[i]);
 	try_limits();
 	try_signal();
-	try_cgroup(false);
-	try_cgroup(true);
+	try_cgroup(TOUCH);
+	try_cgroup(ALLOCATE);
+	try_cgroup(TOUCH_WITH_GUEST);
 	printf("1..%u\n", number);
 	return failed;
 }

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -194,10 +195,16 @@ static bool in_group(gid_t gid)
 	return getegid() == gid;
 }
 
-/* Would @kvm's owner, group and mode alone let this process in? */
+/* What the owner or group of a file seems to be that has none in this user namespace. */
+#define OVERFLOW_ID 65534
+
+/*
+ * Would @kvm's owner, group and mode alone let this process in?  Root may do anything,
+ * but in a user namespace only with files whose owner and group exist there.
+ */
 static bool mode_allows(const struct stat *kvm)
 {
-	return geteuid() == 0 || (kvm->st_mode & 06) == 06 ||
+	return (geteuid() == 0 && kvm->st_uid != OVERFLOW_ID && kvm->st_gid != OVERFLOW_ID) || (kvm->st_mode & 06) == 06 ||
 	       ((kvm->st_mode & 0600) == 0600 && kvm->st_uid == geteuid()) ||
 	       ((kvm->st_mode & 060) == 060 && in_group(kvm->st_gid));
 }
@@ -218,8 +225,8 @@ static void explain_permission(void)
 	}
 	group_name(kvm.st_gid, group, sizeof(group));
 	/* neither root's nor the overflow group is one to join */
-	if (kvm.st_gid == 0 || kvm.st_gid == 65534)
-		complain(KVM_PATH ": permission denied; its group '%s' is not one to join: give it to group kvm (chgrp kvm, chmod 660), or pass it into this container with its group",
+	if (kvm.st_gid == 0 || kvm.st_gid == OVERFLOW_ID)
+		complain(KVM_PATH ": permission denied; its group '%s' is not one to join: give it to group kvm (chgrp kvm, chmod 660), or pass it into this container with its group (podman: --group-add keep-groups)",
 			 group);
 	else if ((kvm.st_mode & 060) == 060)
 		complain(KVM_PATH ": permission denied; join its group '%s' (sudo usermod -aG %s USER) and log in again",
@@ -434,12 +441,24 @@ static int finish(int code)
 	return code;
 }
 
+/* The trials live by signals; who starts this may have blocked all, and exec() keeps that. */
+static void unblock_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigaddset(&set, SIGBUS);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { 0 };
 	struct findings findings;
 	int code, kvm;
 
+	unblock_signals();
 	code = parse_options(argc, argv, &options);
 	if (code >= 0)
 		return finish(code);

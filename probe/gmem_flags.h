@@ -208,6 +208,9 @@ static inline int gmem_query_flags(int fd, __u64 *mask)
 	err = gmem__ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS, &lo);
 	if (!err)
 		err = gmem__ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS_HI, &hi);
+	/* not of FLAGS_HI, but of what else has that number; the low word holds */
+	if (err == -EINVAL && lo)
+		err = hi = 0;
 	/* an int each, to be zero-extended: bit 31 is not a sign */
 	if (!err)
 		*mask = (__u64)(__u32)lo | (__u64)(__u32)hi << 32;
@@ -322,7 +325,8 @@ GMEM__ONCE __u64 gmem__lowest(__u64 mask)
  *	is not FLAGS_HI
  * @vm: the VM
  * @mask: the mask of @vm; of its bits 63:32, those go that the VM accepts in no
- *	combination with others of its flags, of which the eight lowest are tried
+ *	combination with flags that are in bits 31:0 or confirmed, of which the eight
+ *	lowest are tried; a bit stays if that cannot be told, e.g. for -EPERM or -EIO
  *
  * The kernel may use the number of FLAGS_HI for something else.  Creation does not lie,
  * so each flag is tried, one page as in gmem_confirm_flags(), with each set of the flags

@@ -14,7 +14,7 @@ boot_cases() {
 	image=$(image_of "${BASE:-v7.3}" "${SERIES:-flags}")
 	mkdir -p "$dir"
 	make exec PROG=/bin/busybox ARGS="sh boot-cases ${*:2}" \
-		FILES="$BATS_FILE_TMPDIR/gmem-boot $BATS_FILE_TMPDIR/initrd $image tests/boot-cases" >"$dir/tar" 2>"$dir/log" ||
+		FILES="$BATS_FILE_TMPDIR/gmem-boot $BATS_FILE_TMPDIR/gmem-boot-fail $BATS_FILE_TMPDIR/initrd $image tests/boot-cases" >"$dir/tar" 2>"$dir/log" ||
 		fail "$(cat "$dir/log")"
 	tar -x -C "$dir" --strip-components=1 -f "$dir/tar" ||
 		fail "$(wc -c "$dir/tar" results/latest/stdout) are no archive; $(cat "$dir/log")"
@@ -37,6 +37,8 @@ setup_file() {
 	initramfs "$nonce" >"$BATS_FILE_TMPDIR/initrd"
 	# ASan does not link statically; boot-input.bats has it
 	compile_gmem_boot gcc -static -fsanitize=undefined -fno-sanitize-recover=all -isystem build/v7.3/flags/x86_64/usr/include -o "$gmem_boot"
+	compile_gmem_boot gcc -static -isystem build/v7.3/flags/x86_64/usr/include probe/tests/fail.c \
+		-Wl,--wrap=open,--wrap=ioctl,--wrap=fcntl,--wrap=isatty,--wrap=stat,--wrap=uname,--wrap=mmap,--wrap=calloc -o "$gmem_boot-fail"
 }
 
 setup() { cd "$top" || return; }
@@ -44,7 +46,7 @@ setup() { cd "$top" || return; }
 # on_v73: all cases on v7.3, in one boot that the first test makes.
 on_v73() {
 	dir=$BATS_FILE_TMPDIR/v7.3
-	[ -e "$dir" ] || boot_cases "$dir" gmem memfd panic long no-fd no-kvm not-kvm
+	[ -e "$dir" ] || boot_cases "$dir" gmem memfd no-flags panic long no-fd no-kvm not-kvm
 	[ -e "$dir/not-kvm.rc" ] || fail 'the boot of an earlier test went wrong'
 }
 
@@ -56,7 +58,7 @@ said() {
 
 # booted CASE: it reached user space with this run's initramfs, and stopped.
 booted() {
-	said "$1" 0 'gmem-boot: the guest restarted'
+	said "$1" 0 ': the guest restarted'
 	# a serial line ends with CR LF
 	tr -d '\r' <"$dir/$1.out" >"$dir/$1.text"
 	grep -q '^gmem-boot guest: user space after [0-9.]* s$' "$dir/$1.text"
@@ -98,6 +100,13 @@ resident() { sed -n 's/.*Maximum resident set size (kbytes): //p' "$dir/$1.time"
 	on_v73
 	booted memfd
 	grep -qE '^gmem-boot: RAM is .* /memfd:gmem-boot' "$dir/memfd.err"
+}
+
+@test "v7.3: a VM without the flags: falls back to memfd by itself, and says why" {
+	on_v73
+	booted no-flags
+	[ "$(grep -c '^gmem-boot-fail: RAM comes from memfd, for guest_memfd has no MMAP INIT_SHARED here$' "$dir/no-flags.err")" -eq 1 ]
+	grep -qE '^gmem-boot-fail: RAM is .* /memfd:gmem-boot' "$dir/no-flags.err"
 }
 
 @test "v7.3: a panic is a crash" {

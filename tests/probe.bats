@@ -208,6 +208,14 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	refute grep -q EINTR "$guests/section"
 }
 
+@test "started with all signals blocked: trials that end by a signal still do" {
+	main_guest
+	section main blocked
+	cp "$guests/section" "$guests/blocked"
+	says main interrupted 0 ''
+	diff "$guests/blocked" "$guests/section"
+}
+
 @test "more than eight flags: the first eight are combined, the others named" {
 	main_guest
 	says main many-flags 0 'default: not tried, there are more than 8 flags: bit10 bit11 bit12 bit13 bit14'
@@ -239,6 +247,7 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	says main access-member 3 'although its mode (0660) lets this user in: a security module refuses'
 	says main access-all 3 'although its mode (0666) lets'
 	says main access-root 3 'a security module refuses'
+	says main access-user-namespace 3 "its group 'nogroup' is not one to join"
 	says main access-root-group 3 "permission denied; its group '0' is not one to join"
 	says main access-nameless-group 3 "join its group '108'"
 	says main access-root-only 3 "also to its group '108' (mode 0600); let the group in"

@@ -8,8 +8,8 @@
  * numbers to others; with VM_ONLY, /dev/kvm answers 0 to them.  TYPES is a mask of VM
  * types that the host seems to have; those that it lacks are default ones.  With
  * KVM_RUN_EINTR=1, KVM_RUN is interrupted by the alarm; 2: by something else, once.  With
- * TTY_COLUMNS, the output is a terminal of that width: the guests of the bench have none
- * that would not lose characters.
+ * BLOCKED, all signals are when the program starts.  With TTY_COLUMNS, the output is a
+ * terminal of that width: the guests of the bench have none that would not lose characters.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -68,6 +68,12 @@ __attribute__((constructor)) static void start(void)
 	fail_at = at ? strtoul(at, NULL, 10) : 0;
 	fail_with = with ? atoi(with) : 0;
 	fail_on = getenv("FAIL_ON");
+	if (getenv("BLOCKED")) {
+		sigset_t all;
+
+		sigfillset(&all);
+		sigprocmask(SIG_SETMASK, &all, NULL);
+	}
 	fds_before = count_fds();
 	calls = 0;
 }

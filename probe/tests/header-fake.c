@@ -192,6 +192,12 @@ static void test_query_errors(void)
 
 	kvm.query_hi_error = EIO;
 	check(gmem_query_flags(VM, &mask) == -EIO && !mask);
+	/* the error of another capability, which has that number */
+	kvm.query_hi_error = EINVAL;
+	check(gmem_query_flags(VM, &mask) == 0 && mask == (MMAP | INIT_SHARED));
+	kvm.lo = 0;
+	mask = 1;
+	check(gmem_query_flags(VM, &mask) == -EINVAL && !mask);
 	kvm.query_error = EINTR;
 	mask = 1;
 	check(gmem_query_flags(VM, &mask) == -EINTR && !mask);

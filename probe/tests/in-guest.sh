@@ -106,6 +106,8 @@ access() {
 	show access-all as_nobody "$refused"
 	chmod 660 /dev/kvm
 	show access-root sh -c "$refused"
+	chown 65534:65534 /dev/kvm
+	show access-user-namespace sh -c "$refused"
 	chown 0:0 /dev/kvm
 	show access-root-group as_nobody $probe
 	chown 0:108 /dev/kvm
@@ -176,6 +178,7 @@ faults() {
 	show faults-EINTR each 4 --flags-only
 	show alarm env KVM_RUN_EINTR=1 FAIL_AT=999999 ./gmem-probe-fail
 	show interrupted env KVM_RUN_EINTR=2 FAIL_AT=999999 ./gmem-probe-fail
+	show blocked env BLOCKED=1 FAIL_AT=999999 ./gmem-probe-fail
 	show sev env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail
 	show sev-json env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail --json
 	show require-sev env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail --require sev
