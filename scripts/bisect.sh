@@ -27,7 +27,7 @@ mapfile -t commits < <(git_plain -C "$repo" rev-list --reverse "base..$head")
 logs=$tree_dir/bisect
 rm -rf "$logs"
 mkdir -p "$logs"
-required=$top/expect/$BASE/$ARCH/required
+required=$top/$(required_tests)
 # what was compiled without complaint: the content of all files and what compiled it
 compiled=$tree_dir/compiled
 how=$({

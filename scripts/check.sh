@@ -50,14 +50,16 @@ part() {
 }
 part lint
 COMPILE=1 part bisect
-COMPILE=1 ARCH=$without part bisect
+for arch in "${archs[@]}" "$without"; do
+	if [ "$arch" != "$ARCH" ]; then COMPILE=1 ARCH=$arch part bisect; fi
+done
 
 log=build/check.tap
 say "check: ${bats_files[*]}"
 bats_rc=0
 # each boot has its own limit (TIMEOUT); this one is for a test that hangs outside
 # of a boot (bats' own limit leaves sleeping children that keep the pipe open)
-GMEM_VERB='' timeout --foreground -k 10 4200 bats --tap "${bats_args[@]}" "${bats_files[@]}" | tee "$log" || bats_rc=$?
+GMEM_VERB='' timeout --foreground -k 10 4200 bats --tap --report-formatter junit --output build "${bats_args[@]}" "${bats_files[@]}" | tee "$log" || bats_rc=$?
 
 # selftests: those of ARCH. A run that did not get as far as results counts as failed,
 # not as the last one.

@@ -50,8 +50,11 @@ suite() {
 		step "compare: $1" "$log" env GMEM_BUILT=1 GMEM_INSTALL="$2" GMEM_TEST_LIMIT="$limit" GMEM_ENDLESS="$endless" \
 			TESTS="$tests" TIMEOUT="${GMEM_SET[TIMEOUT]:-3600}" GMEM_VERB=compare "${@:3}" \
 			setpriv --pdeathsig TERM "$top/scripts/test.sh" || rc=$?
+		hung=
 		if [ "$rc" -eq "${exit_codes[HANG]}" ] && [ -f results/latest/hung ]; then
 			hung=$(sed -n 's/^# selftests: kvm: //p' results/latest/results.ktap | tail -n 1)
+		fi
+		if [ -n "$hung" ]; then
 			note "the guest hung in $hung; a new one goes on from there"
 			echo "$1: $hung$(grep -qs 'the emulator hangs' results/latest/cpus && echo ' (the emulator)')" >>"$folder/hangs"
 			# the names between spaces, so that the test's own can be cut at
@@ -73,6 +76,8 @@ suite() {
 			esac
 		fi
 		ln -s "../$(readlink results/latest)" "$folder/$1.$part"
+		# what fails as it is known to must not fail a CI; the comparison has its own
+		rm -f results/latest/junit.xml
 		awk -F'\t' '$1 != "broken"' results/latest/results.tsv >>"$folder/$1.tsv"
 	done
 	note "$(awk -F'\t' '$1 !~ /^case-/ { n[$1]++ } END { for (r in n) printf "%s %d  ", r, n[r] }' "$folder/$1.tsv")"

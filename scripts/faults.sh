@@ -18,12 +18,4 @@ lock
 need run
 sub build
 if [ -n "$DEBUG" ]; then sub planted; fi
-
-"${cross}gcc" -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$out/gmem-faults" guest/gmem-faults.c ||
-	die BUILD "gmem-faults does not compile against the headers of $branch"
-new_run
-cp "$out/gmem-faults" "$run/job/work/"
-echo 'cd work && exec ./gmem-faults' >"$run/job/run"
-echo "every failure was clean ($BASE, SERIES=$SERIES, $ARCH)" >"$run/what"
-FOLLOW=1 sub boot "$run"
-sub judge "$run"
+guest_program gmem-faults "" "every failure was clean"

@@ -21,17 +21,10 @@ if [ -n "$DEBUG" ]; then
 	calls=1000000
 fi
 # what a machine that has other work, too, may take
-TIMEOUT=${GMEM_SET[TIMEOUT]:-3600}
+export TIMEOUT=${GMEM_SET[TIMEOUT]:-3600}
 # what is said to repeat it has the same seed; one in ARGS comes later, and wins
 seed=0x$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
 ARGS="--seed $seed --calls $calls --seconds $((TIMEOUT * 9 / 10)) ${ARGS:-}"
 GMEM_SET[ARGS]=$ARGS
 
-"${cross}gcc" -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$out/gmem-fuzz" guest/gmem-fuzz.c ||
-	die BUILD "gmem-fuzz does not compile against the headers of $branch"
-new_run
-cp "$out/gmem-fuzz" "$run/job/work/"
-echo "cd work && exec ./gmem-fuzz $ARGS" >"$run/job/run"
-echo "model and kernel agree ($BASE, SERIES=$SERIES, $ARCH)" >"$run/what"
-FOLLOW=1 sub boot "$run"
-sub judge "$run"
+guest_program gmem-fuzz "$ARGS" "model and kernel agree"

@@ -32,7 +32,7 @@ verdict() {
 	line="verdict: FAIL $class: $message"
 	if [ "$class" = PASS ]; then line="verdict: PASS: $message"; fi
 	echo "$line" >"$run/verdict"
-	junit
+	junit "$(basename "$run")" "$run/results.tsv" "$run/verdict" >"$run/junit.xml"
 	if [ "$class" = PASS ]; then
 		echo "$line" >&"$out_fd"
 		note "${run#"$top"/}"
@@ -97,29 +97,6 @@ parse_ktap() {
 			if (!planned) print "broken", "plan", "there is no KTAP plan"
 			else if (seen != plan) print "broken", "plan", "the plan says " plan " tests, " seen + 0 " reported"
 		}' >"$run/results.tsv"
-}
-
-xml() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g' | tr -d '\000-\010\013\014\016-\037'; }
-
-# junit: the same results for CI systems, and the verdict as a test of its own: it may
-# fail where no test did, or be all that there is.
-junit() {
-	{
-		if [ -f "$run/results.tsv" ]; then cat "$run/results.tsv"; fi
-		sed -E 's/^verdict: (PASS|FAIL)(: | )(.*)/\L\1\tverdict\t\E\3/' "$run/verdict"
-	} | xml | awk -F'\t' -v suite="$(basename "$run")" '
-		$1 == "broken" { next }
-		{
-			n++; kind = $1; sub(/^case-/, "", kind)
-			body = body "  <testcase classname=\"kvm\" name=\"" $2 "\">"
-			if (kind == "skip") { skipped++; body = body "<skipped message=\"" $3 "\"/>" }
-			else if (kind != "pass") { failed++; body = body "<failure message=\"" $3 "\"/>" }
-			body = body "</testcase>\n"
-		}
-		END {
-			print "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
-			printf "<testsuite name=\"%s\" tests=\"%d\" failures=\"%d\" skipped=\"%d\">\n%s</testsuite>\n", suite, n, failed, skipped, body
-		}' >"$run/junit.xml"
 }
 
 # rows RESULT FIELD: a field of the results of that kind.

@@ -225,6 +225,14 @@ known_failures() {
 	echo "$file"
 }
 
+# required_tests: the file that names the tests, and cases, that must run: of this SERIES
+# or else of the base.
+required_tests() {
+	local file=expect/$BASE/$ARCH/required
+	if [ -e "$file.$SERIES" ]; then file+=.$SERIES; fi
+	echo "$file"
+}
+
 # --- long work ---------------------------------------------------------------
 
 children=()
@@ -442,11 +450,49 @@ new_run() {
 	subject >"$run/subject"
 }
 
+xml() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g' | tr -d '\000-\010\013\014\016-\037'; }
+
+# junit NAME RESULTS VERDICT: for CI systems, the results (a line each: result, test,
+# why), if that file is there, and the verdict as a test of its own: it may fail where no
+# test did, or be all that there is.
+junit() {
+	{
+		if [ -f "$2" ]; then cat "$2"; fi
+		sed -E 's/^verdict: (PASS|FAIL)(: | )(.*)/\L\1\tverdict\t\E\3/' "$3"
+	} | xml | awk -F'\t' -v suite="$1" '
+		$1 == "broken" { next }
+		{
+			n++; kind = $1; sub(/^case-/, "", kind)
+			body = body "  <testcase classname=\"kvm\" name=\"" $2 "\">"
+			if (kind == "skip") { skipped++; body = body "<skipped message=\"" $3 "\"/>" }
+			else if (kind != "pass") { failed++; body = body "<failure message=\"" $3 "\"/>" }
+			body = body "</testcase>\n"
+		}
+		END {
+			print "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
+			printf "<testsuite name=\"%s\" tests=\"%d\" failures=\"%d\" skipped=\"%d\">\n%s</testsuite>\n", suite, n, failed, skipped, body
+		}'
+}
+
+# guest_program NAME ARGS WHAT: guest/NAME.c in the booted kernel, what it says as it
+# comes, and the verdict by its exit code; WHAT is what a PASS means.
+guest_program() {
+	"${cross}gcc" -static -O2 -Wall -Wextra -Werror -isystem "$out/usr/include" -o "$out/$1" "guest/$1.c" ||
+		die BUILD "$1 does not compile against the headers of $branch"
+	new_run
+	cp "$out/$1" "$run/job/work/"
+	echo "cd work && exec ./$1 $2" >"$run/job/run"
+	echo "$3 ($BASE, SERIES=$SERIES, $ARCH)" >"$run/what"
+	FOLLOW=1 sub boot "$run"
+	sub judge "$run"
+}
+
 # --- packages ----------------------------------------------------------------
 
 # packages WHAT: what a fresh Debian needs, by name; WHAT is run, test, check or lint,
 # each with all of the one before: run and test for ARCH, check and lint for every
-# architecture. None of them conflicts with another.
+# architecture. Or bench: run's and gnuplot; cover: test's and lcov. None of them conflicts
+# with another.
 packages() {
 	local arch archs=$ARCH
 	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync uuid-dev procps \
@@ -456,10 +502,12 @@ packages() {
 		echo bats shellcheck shfmt codespell clang chromium
 		echo g++ clang-tidy cppcheck valgrind libc6-dbg mandoc pkgconf python3-jsonschema # the probe
 	fi
+	if [[ $1 = bench || $1 = lint ]]; then echo gnuplot-nox; fi
+	if [[ $1 = cover || $1 = lint ]]; then echo lcov; fi
 	if [ "$1" = lint ]; then echo sparse python3-sphinx python3-yaml python3-ply python3-git; fi
 	for arch in $archs; do
 		# shellcheck disable=SC2016 # another shell, whose variables are not ours
-		bash -c '. "configs/$1.env"; echo "${run_packages[@]}"; [ "$2" = run ] || echo "${test_packages[@]}"' - "$arch" "$1"
+		bash -c '. "configs/$1.env"; echo "${run_packages[@]}"; [[ $2 = run || $2 = bench ]] || echo "${test_packages[@]}"' - "$arch" "$1"
 	done
 }
 

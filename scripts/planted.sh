@@ -49,9 +49,13 @@ for fault in "${faults[@]}"; do
 done >"$run/job/run"
 say "planted: ${#faults[@]} faults in ${run#"$top"/}"
 sub boot "$run"
-# fail MESSAGE LOG: with a verdict for the report, too.
-fail() {
-	echo "verdict: FAIL HARNESS: $1" >"$run/verdict"
+# verdict LINE: for the report, and for CI.
+verdict() {
+	echo "verdict: $1" >"$run/verdict"
+	junit "$(basename "$run")" /dev/null "$run/verdict" >"$run/junit.xml"
+}
+fail() { # MESSAGE LOG
+	verdict "FAIL HARNESS: $1"
 	die HARNESS "$1" "$2"
 }
 [[ $(tail -n 1 "$run/status") = "done $(cat "$run/nonce") 0" ]] ||
@@ -67,5 +71,6 @@ leaks=$(grep -ac 'comm "insmod"' "$run/kmsg") || : # 0
 if [ "$DEBUG" != kcsan ] && [ "$leaks" -lt 500 ]; then
 	fail "this kernel reports $leaks of 1,000 planted leaks" "$run/kmsg"
 fi
-echo "verdict: PASS: the kernel reported all of ${#faults[@]} planted faults" | tee "$run/verdict" >&2
+verdict "PASS: the kernel reported all of ${#faults[@]} planted faults"
+cat "$run/verdict" >&2
 echo "$stamp" >"$seen"

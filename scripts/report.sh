@@ -22,7 +22,7 @@ results() {
 	if [ ! -f "$1/required" ]; then return; fi
 	awk -F'\t' -v class="$class" -v why="$(cat "$1/verdict")" -v OFS='\t' '
 		FILENAME != ARGV[1] { seen[$2]; next }
-		!/\./ { due[$0] }
+		!/\./ || /\.sh$/ { due[$0] }
 		END { for (test in due) if (!(test in seen)) print class, test, why }' \
 		"$1/required" "$([ -f "$1/results.tsv" ] && echo "$1/results.tsv" || echo /dev/null)"
 }
@@ -39,9 +39,6 @@ rows() {
 			$1 != "broken" { print s[1], s[2], s[3] s[4], folder, $1, $2, $3 }' <(results "$run")
 	done
 }
-
-# html: text as it may stand in a page or an attribute.
-html() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g' | tr -d '\000-\010\013\014\016-\037'; }
 
 # matrix: the tables, from rows on stdin.
 matrix() {
@@ -103,7 +100,7 @@ runs() {
 	echo '<h2>Runs</h2>'
 	find "$dir" -mindepth 2 -maxdepth 2 -name verdict ! -path "$dir/latest/*" | sort -r | while read -r verdict; do
 		folder=$(basename "$(dirname "$verdict")")
-		echo "<section><h3>$(html <<<"$folder")</h3><p class=$(grep -q '^verdict: PASS' "$verdict" && echo pass || echo fail)>$(html <"$verdict")</p>"
+		echo "<section><h3>$(xml <<<"$folder")</h3><p class=$(grep -q '^verdict: PASS' "$verdict" && echo pass || echo fail)>$(xml <"$verdict")</p>"
 		echo '<p>'
 		link console.log console
 		link kmsg 'kernel log'
@@ -115,7 +112,7 @@ runs() {
 		link versions versions
 		link qemu.line 'QEMU line'
 		echo '</p>'
-		if [ -f "$dir/$folder/repeat" ]; then echo "<pre>$(html <"$dir/$folder/repeat")</pre>"; fi
+		if [ -f "$dir/$folder/repeat" ]; then echo "<pre>$(xml <"$dir/$folder/repeat")</pre>"; fi
 		echo '</section>'
 	done
 }
@@ -145,7 +142,7 @@ p.pass, p.fail { padding: .3rem; }
 <h1>guest_memfd flags: results</h1>
 <p>A cell is the newest run of that test on that kernel, with a link to its log; an empty cell was not run. Runs with other kernel parameters, on another tree, with edits, and of wrong versions (mutants) have no cell. "make check" lets kernels panic and programs hang on purpose, to test the bench: those runs are listed below, too.</p>
 HTML
-	rows | html | matrix
+	rows | xml | matrix
 	runs
 	echo '</body></html>'
 } >"$page.part"

@@ -9,6 +9,10 @@
 . "$(dirname "$0")/lib.sh"
 check_knobs
 set_paths
+# seconds for one test, where the kernel's own settings are too few
+limit=${GMEM_TEST_LIMIT:-${DEBUG:+600}}
+[[ $limit =~ ^([1-9][0-9]*)?$ ]] || die USAGE "GMEM_TEST_LIMIT='$limit' is not a positive number of seconds"
+[[ -z ${TESTS:-} || $TESTS = *[![:space:]]* ]] || die USAGE "TESTS is blank; name tests, or leave it out for those that expect/ requires"
 lock
 
 # A name that no source has is refused before minutes of building; below, the list of
@@ -16,17 +20,15 @@ lock
 if [ -n "${TESTS:-}" ] && [ -z "${GMEM_INSTALL:-}" ]; then
 	sub tree
 	for test in $TESTS; do
-		find "$tree/tools/testing/selftests/kvm" \( -name "${test%_32}.c" -o -name "$test.sh" \) | grep -q . ||
+		find "$tree/tools/testing/selftests/kvm" \( -name "${test%_32}.c" -o -name "${test%.sh}.sh" \) | grep -q . ||
 			die USAGE "TESTS names '$test', which is no KVM selftest of $branch; they are in tools/testing/selftests/kvm of its tree"
 	done
 fi
 # mutants builds by itself
 if [ -z "${GMEM_BUILT:-}" ]; then sub build; fi
 
-# seconds for one test, where the kernel's own settings are too few
-limit=${GMEM_TEST_LIMIT:-${DEBUG:+600}}
 # expect/ names programs, and cases (program.case) that must not be skipped in them
-required=expect/$BASE/$ARCH/required
+required=$(required_tests)
 tests=$(tr -s ' ' '\n' <<<"${TESTS:-$(cut -d. -f1 "$required")}" | awk '!seen[$0]++')
 for test in $tests; do
 	grep -qxF "kvm:$test" "$install/kselftest/kselftest-list.txt" ||

@@ -24,6 +24,10 @@ setup() {
 			touch "results/run$n/hung"
 			if [ -f "fake/cpus$n" ]; then cp "fake/cpus$n" "results/run$n/cpus"; fi
 			echo '# selftests: kvm: b_test' >"results/run$n/results.ktap"
+			if [ -f fake/early ]; then
+				echo 'verdict: FAIL HANG: time is up'
+				: >"results/run$n/results.ktap"
+			fi
 		fi
 		ln -sfn "run$n" results/latest
 		exit "$(cat "fake/rc$n" 2>/dev/null || echo 1)"
@@ -137,6 +141,53 @@ set_result() {
 	sed -i 's/flaky 2 pass 1 fail/flaky 1 pass 1 fail/' expect/v7.3/x86_64/failures
 	run make compare
 	expect 1 'expect/ calls it flaky with fewer than three runs'
+}
+
+@test "compare: flaky excuses neither another failing line nor that the test is gone" {
+	echo 'a_test | flaky 2 pass 1 fail | a_test.c:12: | a race in the test itself' >>expect/v7.3/x86_64/failures
+	set_result 1 a_test 'fail a_test exit=254: Test Assertion Failure / a_test.c:12: x'
+	run make compare
+	expect 0 'no difference'
+	rm -r results
+	set_result 2 a_test 'fail a_test exit=254: Test Assertion Failure / a_test.c:99: memory corrupt'
+	run make compare
+	expect 1 'a_test flaky, but never seen on the base with: fail: exit=254: Test Assertion Failure / a_test.c:99'
+	rm -r results
+	sed -i '/a_test/d' fake/2
+	run make compare
+	expect 1 'a_test flaky, and missing in run 3 of 3'
+}
+
+@test "compare: a program with a dot in its name is no case of another" {
+	for n in 0 1 2; do tsv_add "$n" 'fail dot_test.sh exit=1: oops'; done
+	run make compare
+	expect 1 'dot_test.sh fails on the base, and expect/ does not say why'
+	echo 'dot_test.sh | fail | oops | this kernel lacks y' >>expect/v7.3/x86_64/failures
+	run scripts/differences.sh results/*-compare-*
+	expect 0 'no difference'
+	sed -i '/dot_test/d' results/*-compare-*/series-on-series.tsv
+	run scripts/differences.sh results/*-compare-*
+	expect 1 'dot_test.sh test of the base: fail: exit=1: oops test of the series: missing'
+}
+
+@test "compare: JUnit has what differs, and not what fails as it is known to" {
+	run make compare
+	expect 0 'no difference'
+	grep -q 'tests="5" failures="0"' results/*-compare-*/junit.xml
+	refute ls results/run*/junit.xml
+	rm -r results
+	set_result 2 a_test 'fail a_test exit=254: x < y'
+	run make compare
+	expect 1 'a_test'
+	grep -q 'name="a_test"><failure message="test of the base: pass; test of the series: fail: exit=254: x &lt; y"/>' results/*-compare-*/junit.xml
+	grep -q 'tests="5" failures="2"' results/*-compare-*/junit.xml
+}
+
+@test "compare: a guest that hangs before its first test ends it" {
+	echo 107 >fake/rc0
+	: >fake/early
+	run timeout 60 make compare
+	expect 107 'time is up'
 }
 
 @test "compare: a kernel that panics or splats ends it with its own class" {

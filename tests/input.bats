@@ -49,7 +49,7 @@ stub() {
 	run make run ARCH=vax
 	expect 2 "unknown ARCH 'vax'; known: arm64 i386 riscv64 x86_64"
 	run make run SERIES=no-such
-	expect 2 "unknown SERIES 'no-such' for v7.3; known: flags none"
+	expect 2 "unknown SERIES 'no-such' for v7.3; known: fault-around flags none"
 	[ ! -e build/v7.3 ]
 }
 
@@ -60,6 +60,10 @@ stub() {
 	run make test TESTS='guest_memfd_test no_such_test'
 	expect 2 "TESTS names 'no_such_test', which is no KVM selftest of demo"
 	[[ $output != *'build: '* ]]
+	TESTS=' ' run make test
+	expect 2 'TESTS is blank'
+	GMEM_TEST_LIMIT=soon run make test
+	expect 2 "GMEM_TEST_LIMIT='soon' is not a positive number of seconds"
 }
 
 @test "CONFIG: files with kernel options" {
