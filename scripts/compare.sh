@@ -38,12 +38,21 @@ subject >"$folder/subject"
 # programs INSTALL: names of all KVM selftests in it.
 programs() { sed -n 's/^kvm://p' "$1/kselftest/kselftest-list.txt" | sort | paste -sd ' '; }
 
+# give_up NAME LOG CODE: that run's verdict is the whole comparison's.
+give_up() {
+	sed -n 's/^verdict: //p' "$2" | sed "s/^/verdict: $1: /" >"$folder/verdict"
+	tail -n 40 "$2" >&2
+	explained=1
+	exit "$3"
+}
+
 # suite NAME INSTALL KNOB=VALUE...: all programs of INSTALL on one kernel. What they
 # say is compared below; that the kernel survived it is required. Where a test hangs the
 # whole guest, which the emulator may be to blame for, it gets a second guest, together
-# with the tests after it; if it hangs that, too, that is its result.
+# with the tests after it; if it hangs that, too, that is its result. Where the kernel
+# complains, which the base's may do one time in many, all tests get a second guest.
 suite() {
-	local rc log tests part=0 hung before=
+	local rc log tests part=0 hung before='' complained=''
 	tests=$(programs "$2")
 	while [ -n "$tests" ]; do
 		rc=0 part=$((part + 1)) log=$folder/$1.$part.log
@@ -66,13 +75,18 @@ suite() {
 			fi
 		else
 			case $rc in
-			0 | "${exit_codes[TEST]}" | "${exit_codes[SKIP]}") tests= ;;
-			*)
-				sed -n 's/^verdict: //p' "$log" | sed "s/^/verdict: $1: /" >"$folder/verdict"
-				tail -n 40 "$log" >&2
-				explained=1
-				exit "$rc"
+			"${exit_codes[SPLAT]}")
+				[ -z "$complained" ] || give_up "$1" "$log" "$rc"
+				complained=1
+				note "the kernel complained; all tests again in a new guest"
+				sed -n "s/^verdict: FAIL SPLAT: /$1: /p" "$log" >>"$folder/splats"
+				ln -s "../$(readlink results/latest)" "$folder/$1.$part"
+				rm -f "$folder/$1.tsv" results/latest/junit.xml
+				tests=$(programs "$2")
+				continue
 				;;
+			0 | "${exit_codes[TEST]}" | "${exit_codes[SKIP]}") tests= ;;
+			*) give_up "$1" "$log" "$rc" ;;
 			esac
 		fi
 		ln -s "../$(readlink results/latest)" "$folder/$1.$part"

@@ -86,6 +86,20 @@ if [ -s "$folder/hangs" ]; then
 		"$known" "$folder/hangs" | sed 's/:)/)/' | sort -u >>"$folder/differences"
 fi
 
+# A kernel that complained once, on the series and not on the base: a difference, unless
+# expect/ knows that the base does ("splat" among a test's results, and where it was).
+if [ -s "$folder/splats" ]; then
+	awk -v OFS='\t' -v known="$known" '
+		function where(s) { sub(/\+0x.*/, "", s); return s }
+		BEGIN { while ((getline line < known) > 0) if (split(line, f, " *[|] *") == 4 && f[2] ~ /splat/ && line !~ /^#/) text[f[3]] }
+		{ run = $1; sub(/^[^ ]* /, "") }
+		run == "base-on-base:" { on_base[where($0)]; next }
+		{
+			for (t in text) if (t != "" && index($0, t)) next
+			if (!(where($0) in on_base)) print "the kernel", "of the series complained (" run "), and not the base'"'"'s: " $0
+		}' "$folder/splats" | sed 's/:)/)/' | sort -u >>"$folder/differences"
+fi
+
 # Per test, side by side: the three results, and why it failed or was skipped.
 awk -F'\t' '
 	FNR == 1 { run++ }
@@ -116,6 +130,7 @@ if [ -s "$folder/differences" ]; then
 fi
 # a guest that hung and is no difference: not for forgetting
 if [ -s "$folder/hangs" ]; then note "the guest hung in: $(sort "$folder/hangs" | uniq -c | sed 's/^ *//' | paste -sd ';' | sed 's/;/; /g')"; fi
+if [ -s "$folder/splats" ]; then note "the kernel complained: $(sort "$folder/splats" | uniq -c | sed 's/^ *//' | paste -sd ';' | sed 's/;/; /g')"; fi
 message="$(wc -l <"$folder/table") tests, no difference between base and series ($BASE, SERIES=$branch, $kind)"
 echo "verdict: PASS: $message" | tee "$folder/verdict"
 suite

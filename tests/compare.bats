@@ -20,6 +20,7 @@ setup() {
 		cp "fake/$n" "results/run$n/results.tsv"
 		echo "$TESTS" >"results/run$n/tests"
 		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 106 ]; then echo 'verdict: FAIL PANIC: oops'; fi
+		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 109 ]; then echo 'verdict: FAIL SPLAT: WARNING: at bad_code+0x24/0x1c0, CPU#1: a_test/429'; fi
 		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 107 ]; then
 			touch "results/run$n/hung"
 			if [ -f "fake/cpus$n" ]; then cp "fake/cpus$n" "results/run$n/cpus"; fi
@@ -188,6 +189,43 @@ set_result() {
 	: >fake/early
 	run timeout 60 make compare
 	expect 107 'time is up'
+}
+
+# splat_once RUN: the kernel of that run complains, and not in the run after it.
+splat_once() {
+	local n
+	for n in 2 1 0; do
+		if [ "$n" -ge "$1" ]; then cp "fake/$n" "fake/$((n + 1))"; fi
+	done
+	echo 109 >"fake/rc$1"
+}
+
+@test "compare: a kernel of the base that complains once: said, and tried again" {
+	splat_once 0
+	run make compare
+	expect 0 'the kernel complained: 1 base-on-base: WARNING: at bad_code+0x24/0x1c0'
+	expect 0 'verdict: PASS: 4 tests'
+	[ "$(cat results/run1/tests)" = 'a_test b_test c_test' ]
+}
+
+@test "compare: a kernel of the series that complains once: a difference, unless the base is known to" {
+	splat_once 2
+	run make compare
+	expect 1 'the kernel of the series complained (series-on-series), and not the base'
+	echo 'a_test | flaky 2 pass 1 splat | at bad_code | a bug of the base' >>expect/v7.3/x86_64/failures
+	run scripts/differences.sh results/*-compare-*
+	expect 0 'verdict: PASS'
+	sed -i '/^a_test/d' expect/v7.3/x86_64/failures
+	sed -i '1i base-on-base: WARNING: at bad_code+0x28/0x1c0, CPU#0: a_test/430' results/*-compare-*/splats
+	run scripts/differences.sh results/*-compare-*
+	expect 0 'verdict: PASS'
+}
+
+@test "compare: a kernel that complains twice ends it" {
+	splat_once 1
+	echo 109 >fake/rc2
+	run make compare
+	expect 109 'FAIL SPLAT: WARNING: at bad_code'
 }
 
 @test "compare: a kernel that panics or splats ends it with its own class" {
