@@ -355,7 +355,7 @@ lock() {
 use_ccache() {
 	hostcc=gcc cc=${cross}gcc
 	if command -v ccache >/dev/null; then
-		hostcc="ccache $hostcc" cc="ccache $cc"
+		hostcc="ccache $hostcc" cc="$top/scripts/cached-cc.sh $cc"
 		# the kernel's rules write .d files, which tell ccache what it would
 		# otherwise run the preprocessor for, once more for each object
 		export CCACHE_BASEDIR=$base_dir CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1

@@ -66,6 +66,26 @@ stub() {
 	expect 2 "GMEM_TEST_LIMIT='soon' is not a positive number of seconds"
 }
 
+@test "ccache: what an assembly file takes in from another file is never an old one" {
+	local content
+	cd "$BATS_TEST_TMPDIR" || return
+	(
+		# shellcheck source=../scripts/lib.sh
+		. "$top/scripts/lib.sh"
+		set_paths
+		use_ccache
+		export CCACHE_DIR=$BATS_TEST_TMPDIR/ccache
+		cd "$BATS_TEST_TMPDIR" || exit
+		printf '.incbin "image"\n' >piggy.S
+		for content in one two; do
+			echo $content >image
+			$cc -Wp,-MMD,piggy.d -c -o $content.o piggy.S
+		done
+	)
+	grep -q one one.o
+	grep -q two two.o
+}
+
 @test "CONFIG: files with kernel options" {
 	run make run CONFIG=no-such.config
 	expect 2 "CONFIG names 'no-such.config', which is no file; configs/variants has some"
