@@ -48,6 +48,12 @@ configure
 targets=("$image_target" headers)
 # with DEBUG there are none, but what guest/planted.c needs to link comes with them
 if grep -qx CONFIG_MODULES=y "$out/.config"; then targets+=(modules); fi
+# counters in what the series is about, and not in the whole kernel
+if grep -qx CONFIG_GCOV_KERNEL=y "$out/.config"; then
+	for file in virt/kvm/guest_memfd.c $(git_plain -C "$tree" diff --name-only base HEAD -- 'virt/*.c' 'arch/*.c'); do
+		targets+=("GCOV_PROFILE_$(basename "$file" .c).o=y")
+	done
+fi
 case ${KERNEL_ONLY:-} in '' | 1) ;; *) targets=("$KERNEL_ONLY") ;; esac
 # inputs: all that goes into a build of a tree without edits, in one word; nothing for a
 # tree with edits, or with files that git does not know ("git status" is silent about
@@ -59,7 +65,7 @@ inputs() {
 	if [ -n "$changes" ]; then return; fi
 	{
 		echo "$head"
-		cat "$out/.config" "$out/config.stamp" scripts/build.sh scripts/lib.sh configs/*.env
+		cat "$out/.config" "$out/config.stamp" scripts/build.sh scripts/lib.sh scripts/cached-cc.sh configs/*.env
 		"${cross}gcc" --version
 		if [ -n "$cc32" ]; then "$cc32" --version; fi
 	} | sha256sum
@@ -91,7 +97,7 @@ case ${KERNEL_ONLY:-} in
 *) kernel ;;
 esac
 
-case ${KERNEL_ONLY:+part}${GMEM_VERB:-} in part* | run | exec | shell | fuzz | faults) exit 0 ;; esac
+case ${KERNEL_ONLY:+part}${GMEM_VERB:-} in part* | run | exec | shell | fuzz | faults | soak | bench) exit 0 ;; esac
 
 # The KVM selftests as the kernel installs them, static so that the initramfs
 # needs no libraries, stripped so that it stays small.

@@ -21,6 +21,10 @@ make VERB [KNOB=VALUE ...]
                the ABI: 10,000,000 creations, with DEBUG=1 1,000,000; ARGS="--seed N ..."
   faults       guest_memfd while allocations fail, one after the other, and at limits; in
                a kernel of its own
+  soak         guest_memfd for 30 minutes at the edge of memory; pages and slab objects
+               must be what they were; ARGS="--seconds N ..."
+  bench        what the series costs, in instructions, against the base, memfd and
+               anonymous memory; more than on the base fails
   export       a ready-to-mail folder: V=N FROM="Name <mail>"; sends nothing
   test         boot and run KVM selftests; TESTS="NAME ..." selects
   exec         run one static program in the booted kernel: PROG=FILE ARGS="..."

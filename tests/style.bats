@@ -23,6 +23,7 @@ setup() {
 	local cc
 	for cc in gcc clang; do
 		"$cc" -Wall -Wextra -Werror -fsyntax-only -I probe bench/gmem-cost.c
+		"$cc" -Wall -Wextra -Werror -fsyntax-only -isystem build/v7.3/flags/x86_64/usr/include guest/gmem-soak.c guest/gmem-faults.c guest/gmem-fuzz.c
 		"$cc" -Wall -Wextra -Werror -fsyntax-only tests/guest-prog.c scripts/make-exit.c scripts/tsc-khz.c
 	done
 }

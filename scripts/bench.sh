@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# bench: what the series costs. bench/gmem-cost.c on the base's kernel and on the
+# series', under an emulator that executes one instruction a nanosecond, so that what it
+# measures is a count; then with several threads, on a clock. A table (costs.tsv), plots
+# (*.svg), and a verdict: no operation may cost more than on the base, and the kernel
+# may grow by 256 bytes at most.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+check_knobs
+set_paths
+[ "$SERIES" != none ] || die USAGE "SERIES=none is what bench compares with"
+[ -z "$DEBUG" ] || die USAGE "sanitizers are not what a kernel costs; run bench without DEBUG"
+[ -z "$ICOUNT" ] || die USAGE "bench knows by itself where to count; run it without ICOUNT"
+lock
+need bench
+
+sub build
+SERIES=none EXTRA='' sub build
+
+folder=results/$(date +%Y%m%d-%H%M%S)-bench-$BASE-$branch-$kind
+mkdir -p "$folder"
+GMEM_REPEAT=$(repeat_line)
+export GMEM_REPEAT
+echo "$GMEM_REPEAT" >"$folder/repeat"
+subject >"$folder/subject"
+
+# One program for both kernels: with the series' headers, which have all that it asks for.
+cost=$top/$folder/gmem-cost
+"${cross}gcc" -static -O2 -Wall -Wextra -Werror -pthread -I probe -isystem "$out/usr/include" -o "$cost" bench/gmem-cost.c ||
+	die BUILD "gmem-cost does not compile against the headers of $branch"
+
+# costs FILE ARGS KNOB=VALUE...: gmem-cost in a guest, its lines in FILE.
+costs() {
+	env GMEM_VERB=bench PROG="$cost" ARGS="$2" "${@:3}" setpriv --pdeathsig TERM "$top/scripts/exec.sh" >"$folder/$1.tsv"
+}
+
+# Side by side: how fast the guests run makes no difference to what they count. Where a
+# mapping comes to lie does: the same addresses for both.
+counted() {
+	local base rc=0 fixed="norandmaps $APPEND"
+	costs base '' SERIES=none EXTRA= ICOUNT=1 APPEND="$fixed" &
+	base=$!
+	costs series '' ICOUNT=1 APPEND="$fixed" || rc=$?
+	wait "$base" || rc=$?
+	return "$rc"
+}
+step "bench: counting instructions, on base and series at once" "$folder/counted.log" counted ||
+	die TEST "gmem-cost failed" "$folder/counted.log"
+
+# The clock of this machine, if KVM here has guest_memfd; else the emulator's, alone.
+threads() {
+	if [ "$ARCH" = "$(uname -m)" ] && "$cost" threads >"$folder/threads.tsv"; then
+		echo "threads: natively, on this machine's own kernel, $(uname -r)" >"$folder/clock"
+	else
+		echo "threads: wall time in the emulator, 2 CPUs, each a thread of QEMU" >"$folder/clock"
+		costs threads threads
+	fi
+}
+step "bench: several threads" "$folder/threads.log" threads || die TEST "gmem-cost threads failed" "$folder/threads.log"
+
+# How large the kernel is, before its sections are padded to whole pages.
+size_of() { "${cross}size" "$1/vmlinux.o" | awk 'NR == 2 { printf "kernel\ttext\tbytes\t%d\t%d\t%d\t1\nkernel\tdata\tbytes\t%d\t%d\t%d\t1\n", $1, $1, $1, $2, $2, $2 }'; }
+size_of "$base_dir/none/$kind" >>"$folder/base.tsv"
+size_of "$out" >>"$folder/series.tsv"
+
+sub costs "$folder"

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# costs FOLDER: the table, the plots and the verdict of what bench has measured into
+# FOLDER (base.tsv, series.tsv, threads.tsv). Part of bench; alone, it judges a folder
+# again.
+
+folder=$(realpath "${1:?costs.sh takes the folder of one bench}") # before lib.sh changes to the top
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+for name in base series threads; do
+	[ -f "$folder/$name.tsv" ] || die USAGE "$folder is no folder of bench: it has no $name.tsv"
+done
+export GMEM_REPEAT=${GMEM_REPEAT:-scripts/costs.sh $folder}
+
+# One line for each operation: base, series, how they compare, and memfd for the same.
+# Too much: over 1.01 times the base and by more than 16 instructions, the median and the
+# minimum, for a timer that ticks can only add to one; over 256 bytes. How slabs and page
+# tables happen to be filled makes up to 3 % from boot to boot: what memfd, of which the
+# series changes nothing, costs more for the same operation is not held against
+# guest_memfd, and up to that much not against memfd.
+awk -F'\t' -v OFS='\t' '
+	FNR == 1 { file++ }
+	$1 == "operation" { next }
+	function more(b, s, limit) { return s - b > 16 && s > b * limit }
+	function drift(operation, size,   d) {
+		if (!((operation, "memfd", size) in base)) return 1
+		d = memfd[operation, size] / base[operation, "memfd", size]
+		return d < 1 ? 1 : d > 1.03 ? 1.03 : d
+	}
+	{ least[file, $1, $2, $3] = $5 }
+	file == 1 { base[$1, $2, $3] = $4; spread[$1, $2, $3] = $5 " to " $6; next }
+	{ key = $1 OFS $2 OFS $3; order[++n] = key; series[key] = $4; range[key] = $5 " to " $6; if ($2 == "memfd") memfd[$1, $3] = $4 }
+	END {
+		print "operation", "memory", "size", "base", "spread", "series", "spread", "series/base", "memfd", "series/memfd", "verdict"
+		for (i = 1; i <= n; i++) {
+			split(order[i], k, OFS)
+			b = base[k[1], k[2], k[3]]; s = series[order[i]]; m = memfd[k[1], k[3]]
+			said = ""
+			limit = k[2] == "memfd" || k[2] == "anonymous" ? 1.03 : 1.01 * drift(k[1], k[3])
+			if (b == "") said = "only here"
+			else if (k[1] == "kernel" ? s - b > (k[2] == "text" ? 256 : 64) : more(b, s, limit) && more(least[1, k[1], k[2], k[3]], least[2, k[1], k[2], k[3]], limit)) said = "TOO MUCH"
+			else if (m != "" && k[2] ~ /^guest_memfd/ && s > m * 1.02) said = "slower than memfd"
+			print order[i], b == "" ? "-" : b, b == "" ? "-" : spread[k[1], k[2], k[3]], s, range[order[i]],
+				b ? sprintf("%.3f", s / b) : "-", m != "" && k[2] ~ /^guest_memfd/ ? m : "-",
+				m && k[2] ~ /^guest_memfd/ ? sprintf("%.3f", s / m) : "-", said
+		}
+		for (key in base) { split(key, k, SUBSEP); if (!((k[1] OFS k[2] OFS k[3]) in series)) print k[1], k[2], k[3], base[key], spread[key], "-", "-", "-", "-", "-", "GONE" }
+	}' "$folder/base.tsv" "$folder/series.tsv" >"$folder/costs.tsv"
+
+awk -F'\t' '{ printf "%-22s %-26s %-7s %9s %9s %7s %9s %7s  %s\n", $1, $2, $3, $4, $6, $8, $9, $10, $11 }' "$folder/costs.tsv" |
+	sed '1s/series\/base/  /base/; 1s/series\/memfd/ /memfd/' | tee "$folder/table"
+cat "$folder/clock" "$folder/threads.tsv"
+
+too_much=$(awk -F'\t' '$11 == "TOO MUCH" || $11 == "GONE"' "$folder/costs.tsv")
+measured=$(awk 'NR > 1' "$folder/costs.tsv" | wc -l)
+[ "$measured" -gt 40 ] || die HARNESS "only $measured operations were measured" "$folder/costs.tsv"
+gnuplot -e "folder='$folder'" bench/plots.gp 2>"$folder/gnuplot.log" || die HARNESS "gnuplot cannot draw" "$folder/gnuplot.log"
+[ -z "$too_much" ] || die TEST "$(wc -l <<<"$too_much") of $measured operations cost more than on the base: $(cut -f1-3 <<<"$too_much" | tr '\t\n' ' ;')"
+echo "verdict: PASS: none of $measured operations costs more than on the base; ${folder#"$top"/}"

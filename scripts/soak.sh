@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# soak: guest/gmem-soak.c for 30 minutes, at the edge of the guest's memory, in a kernel
+# that counts its slab objects (configs/variants/soak.config). When it is over, pages and
+# objects must be what they were. ARGS has options for it: --seconds N, --seed N, and
+# --leak N to see it fail.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+[ -z "$CONFIG" ] || die USAGE "soak has a configuration of its own; run it without CONFIG"
+export CONFIG=configs/variants/soak.config
+GMEM_SET[CONFIG]=''
+check_knobs
+set_paths
+[ "$SERIES" != none ] || die USAGE "SERIES=none has not the flags that soak needs"
+lock
+need run
+sub build
+
+# the program has its own limit, and needs time to see that all is gone
+export TIMEOUT=${GMEM_SET[TIMEOUT]:-7200}
+guest_program gmem-soak "${ARGS:-}" "the kernel got back to where it was"

@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# What costs.sh makes of measurements that are fine, and of those that are not.
+
+load lib
+
+# measured BASE SERIES [MINIMUM]: a folder of a bench, in which one operation took BASE
+# instructions on the base and SERIES on the series, and all others the same.
+measured() {
+	local kernel file i
+	folder=$BATS_TEST_TMPDIR/bench
+	mkdir -p "$folder"
+	for kernel in base series; do
+		file=$folder/$kernel.tsv
+		printf 'operation\tmemory\tsize\tmedian\tminimum\tmaximum\trepetitions\n' >"$file"
+		for i in $(seq 50); do printf 'create\tsome %d\t-\t5000\t4990\t5010\t5\n' "$i" >>"$file"; done
+		for i in guest_memfd:9000 memfd:8000 anonymous:4000; do
+			printf 'first write\t%s\t64MiB\t%d\t1\t2\t5\n' "${i%:*}" "${i#*:}" >>"$file"
+		done
+		for i in guest_memfd memfd; do
+			printf 'files open at once\t%s\t1\t5000\t1\t2\t5\nfiles open at once\t%s\t4\t5100\t1\t2\t5\n' "$i" "$i" >>"$file"
+		done
+		printf 'kernel\ttext\tbytes\t1000000\t-\t-\t1\nkernel\tdata\tbytes\t20000\t-\t-\t1\n' >>"$file"
+	done
+	printf 'one\tof these\t-\t%s\t%s\t0\t5\n' "$1" "$1" >>"$folder/base.tsv"
+	printf 'one\tof these\t-\t%s\t%s\t0\t5\n' "$2" "${3:-$2}" >>"$folder/series.tsv"
+	printf 'operation\tmemory\tsize\tmedian\tminimum\tmaximum\trepetitions\n' >"$folder/threads.tsv"
+	for i in 1 2 4; do
+		printf 'threads, %s\n' "first write	guest_memfd	$i	9	9	9	5" "first write	memfd	$i	9	9	9	5" \
+			"create and close	guest_memfd	$i	9	9	9	5" "create and close	memfd	$i	9	9	9	5"
+	done >>"$folder/threads.tsv"
+	echo 'threads: in this test' >"$folder/clock"
+}
+
+judged() { run "$top/scripts/costs.sh" "$folder"; }
+
+setup() { cd "$top" || return; }
+
+@test "bench: the same, and what is not more than 16 instructions or 1 % more: PASS" {
+	for series in 300 316 284; do
+		measured 300 "$series"
+		judged
+		expect 0 'verdict: PASS: none of 60 operations costs more than on the base'
+	done
+	measured 10000 10100
+	judged
+	expect 0 'verdict: PASS'
+}
+
+@test "bench: plots are drawn; what is slower than a memfd is said" {
+	measured 300 300
+	judged
+	for plot in faults sizes files threads; do grep -q '</svg>' "$folder/$plot.svg"; done
+	grep -Eq '^first write +guest_memfd .* slower than memfd$' <<<"$output"
+	[ "$(grep -c 'slower than memfd' <<<"$output")" -eq 1 ]
+}
+
+@test "bench: more than 16 instructions and 1 %: named" {
+	measured 300 317
+	judged
+	expect 1 'FAIL TEST: 1 of 60 operations cost more than on the base: one of these -'
+	measured 10000 10101
+	judged
+	expect 1 'one of these -'
+	# a median that the minimum does not bear out
+	measured 10000 10101 10000
+	judged
+	expect 0 'verdict: PASS'
+}
+
+@test "bench: what memfd costs more, too, is the machine's doing, up to 3 %" {
+	measured 300 300
+	sed -i 's/^\(files open at once\t[a-z_]*\t1\t\)5000\t1\t/\15090\t5090\t/' "$folder/series.tsv"
+	judged
+	expect 0 'verdict: PASS'
+	sed -i 's/^\(files open at once\tguest_memfd\t1\t\)5090\t5090/\15150\t5150/' "$folder/series.tsv"
+	judged
+	expect 1 '1 of 60 operations cost more than on the base: files open at once guest_memfd 1'
+	sed -i 's/^\(files open at once\t[a-z_]*\t1\t\)5[0-9]*\t5[0-9]*/\16000\t6000/' "$folder/series.tsv"
+	judged
+	expect 1 '2 of 60'
+}
+
+@test "bench: an operation that the series lost" {
+	measured 300 300
+	sed -i '/of these/d' "$folder/series.tsv"
+	judged
+	expect 1 'FAIL TEST: 1 of 60 operations cost more than on the base: one of these -'
+}
+
+@test "bench: the kernel may grow by 256 bytes, not by 257" {
+	measured 300 300
+	sed -i 's/1000000/1000256/' "$folder/series.tsv"
+	judged
+	expect 0 'verdict: PASS'
+	sed -i 's/1000256/1000257/' "$folder/series.tsv"
+	judged
+	expect 1 'kernel text bytes'
+}
+
+@test "bench: next to nothing measured is no PASS; no folder of a bench" {
+	measured 300 300
+	sed -i '/^create/d' "$folder"/{base,series}.tsv
+	judged
+	expect 110 'FAIL HARNESS: only 10 operations were measured'
+	run scripts/costs.sh "$BATS_TEST_TMPDIR"
+	expect 2 'is no folder of bench: it has no base.tsv'
+}
