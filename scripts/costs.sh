@@ -50,7 +50,7 @@ awk -F'\t' -v OFS='\t' '
 	}' "$folder/base.tsv" "$folder/series.tsv" >"$folder/costs.tsv"
 
 awk -F'\t' '{ printf "%-22s %-26s %-7s %9s %9s %7s %9s %7s  %s\n", $1, $2, $3, $4, $6, $8, $9, $10, $11 }' "$folder/costs.tsv" |
-	sed '1s/series\/base/  /base/; 1s/series\/memfd/ /memfd/' | tee "$folder/table"
+	sed '1s#series/base#  /base#; 1s#series/memfd# /memfd#' | tee "$folder/table"
 cat "$folder/clock" "$folder/threads.tsv"
 
 too_much=$(awk -F'\t' '$11 == "TOO MUCH" || $11 == "GONE"' "$folder/costs.tsv")
