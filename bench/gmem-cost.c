@@ -506,7 +506,7 @@ int main(int argc, char **argv)
 	int kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
 	page_size = (size_t)sysconf(_SC_PAGESIZE);
-	if (argc > 2 || (argc == 2 && strcmp(argv[1], "threads"))) {
+	if (argc > 2 || (argc == 2 && strcmp(argv[1], "threads") != 0)) {
 		fprintf(stderr, "usage: gmem-cost [threads]\n");
 		return 2;
 	}

@@ -209,8 +209,10 @@ static inline int gmem_query_flags(int fd, __u64 *mask)
 	if (!err)
 		err = gmem__ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS_HI, &hi);
 	/* not of FLAGS_HI, but of what else has that number; the low word holds */
-	if (err == -EINVAL && lo)
-		err = hi = 0;
+	if (err == -EINVAL && lo) {
+		err = 0;
+		hi = 0;
+	}
 	/* an int each, to be zero-extended: bit 31 is not a sign */
 	if (!err)
 		*mask = (__u64)(__u32)lo | (__u64)(__u32)hi << 32;
