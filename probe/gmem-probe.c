@@ -204,7 +204,8 @@ static bool in_group(gid_t gid)
  */
 static bool mode_allows(const struct stat *kvm)
 {
-	return (geteuid() == 0 && kvm->st_uid != OVERFLOW_ID && kvm->st_gid != OVERFLOW_ID) || (kvm->st_mode & 06) == 06 ||
+	return (geteuid() == 0 && kvm->st_uid != OVERFLOW_ID && kvm->st_gid != OVERFLOW_ID) ||
+	       (kvm->st_mode & 06) == 06 ||
 	       ((kvm->st_mode & 0600) == 0600 && kvm->st_uid == geteuid()) ||
 	       ((kvm->st_mode & 060) == 060 && in_group(kvm->st_gid));
 }

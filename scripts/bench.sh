@@ -20,12 +20,7 @@ need bench
 sub build
 SERIES=none EXTRA='' sub build
 
-folder=results/$(date +%Y%m%d-%H%M%S)-bench-$BASE-$branch-$kind
-mkdir -p "$folder"
-GMEM_REPEAT=$(repeat_line)
-export GMEM_REPEAT
-echo "$GMEM_REPEAT" >"$folder/repeat"
-subject >"$folder/subject"
+new_folder
 
 # One program for both kernels: with the series' headers, which have all that it asks for.
 cost=$top/$folder/gmem-cost

@@ -48,12 +48,6 @@ configure
 targets=("$image_target" headers)
 # with DEBUG there are none, but what guest/planted.c needs to link comes with them
 if grep -qx CONFIG_MODULES=y "$out/.config"; then targets+=(modules); fi
-# counters in what the series is about, and not in the whole kernel
-if grep -qx CONFIG_GCOV_KERNEL=y "$out/.config"; then
-	for file in virt/kvm/guest_memfd.c $(git_plain -C "$tree" diff --name-only base HEAD -- 'virt/*.c' 'arch/*.c'); do
-		targets+=("GCOV_PROFILE_$(basename "$file" .c).o=y")
-	done
-fi
 case ${KERNEL_ONLY:-} in '' | 1) ;; *) targets=("$KERNEL_ONLY") ;; esac
 # inputs: all that goes into a build of a tree without edits, in one word; nothing for a
 # tree with edits, or with files that git does not know ("git status" is silent about

@@ -27,13 +27,7 @@ series_install=$out/install
 sub build
 SERIES=none EXTRA='' sub build
 
-# A folder of its own, beside those of the three runs.
-folder=results/$(date +%Y%m%d-%H%M%S)-compare-$BASE-$branch-$kind
-mkdir -p "$folder"
-GMEM_REPEAT=$(repeat_line)
-export GMEM_REPEAT
-echo "$GMEM_REPEAT" >"$folder/repeat"
-subject >"$folder/subject"
+new_folder
 
 # programs INSTALL: names of all KVM selftests in it.
 programs() { sed -n 's/^kvm://p' "$1/kselftest/kselftest-list.txt" | sort | paste -sd ' '; }

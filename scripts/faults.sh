@@ -8,9 +8,7 @@
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-[ -z "$CONFIG" ] || die USAGE "faults has a configuration of its own; run it without CONFIG"
-export CONFIG=configs/variants/faults.config
-GMEM_SET[CONFIG]=''
+own_config faults
 check_knobs
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has not the flags that faults needs"

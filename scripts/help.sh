@@ -42,7 +42,7 @@ make VERB [KNOB=VALUE ...]
   setup        install the Debian packages that are missing
   doctor       say what is missing and the line that installs it
 
-Knobs: BASE=v7.3  SERIES=flags|none  KSRC=DIR (a kernel tree of yours)
+Knobs: BASE=v7.3  SERIES=flags|fault-around|none  KSRC=DIR (a kernel tree of yours)
   ARCH=x86_64|arm64|i386  PAGES=4k|64k (arm64)  DEBUG=1|kcsan (a kernel with sanitizers)
   CONFIG="a.config ..." (more kernel options)  COMPILE=1 (bisect)  MUTANTS="..." (mutants)
   V=N FROM="Name <mail>" (export)  PREFIX=DIR DESTDIR=DIR (install)

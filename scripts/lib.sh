@@ -126,6 +126,13 @@ check_knobs() {
 	[ -z "$KSRC" ] || [ -d "$KSRC" ] || die USAGE "KSRC='$KSRC' is no directory"
 }
 
+# own_config NAME: the verb's kernel has configs/variants/NAME.config, and the user no say.
+own_config() {
+	[ -z "$CONFIG" ] || die USAGE "$verb has a configuration of its own; run it without CONFIG"
+	export CONFIG=configs/variants/$1.config
+	GMEM_SET[CONFIG]=''
+}
+
 # ksrc_head: the commit that KSRC is at; nothing where it is no git tree. Whoever
 # owns it: it is only read.
 ksrc_head() {
@@ -450,6 +457,16 @@ new_run() {
 	subject >"$run/subject"
 }
 
+# new_folder: for a verb of several runs, a folder beside theirs, in $folder.
+new_folder() {
+	folder=results/$(date +%Y%m%d-%H%M%S)-$verb-$BASE-$branch-$kind
+	mkdir -p "$folder"
+	GMEM_REPEAT=$(repeat_line)
+	export GMEM_REPEAT
+	echo "$GMEM_REPEAT" >"$folder/repeat"
+	subject >"$folder/subject"
+}
+
 xml() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g' | tr -d '\000-\010\013\014\016-\037'; }
 
 # junit NAME RESULTS VERDICT: for CI systems, the results (a line each: result, test,
@@ -491,8 +508,7 @@ guest_program() {
 
 # packages WHAT: what a fresh Debian needs, by name; WHAT is run, test, check or lint,
 # each with all of the one before: run and test for ARCH, check and lint for every
-# architecture. Or bench: run's and gnuplot; cover: test's and lcov. None of them conflicts
-# with another.
+# architecture. Or bench: run's and gnuplot. None of them conflicts with another.
 packages() {
 	local arch archs=$ARCH
 	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync uuid-dev procps \
@@ -503,7 +519,6 @@ packages() {
 		echo g++ clang-tidy cppcheck valgrind libc6-dbg mandoc pkgconf python3-jsonschema # the probe
 	fi
 	if [[ $1 = bench || $1 = lint ]]; then echo gnuplot-nox; fi
-	if [[ $1 = cover || $1 = lint ]]; then echo lcov; fi
 	if [ "$1" = lint ]; then echo sparse python3-sphinx python3-yaml python3-ply python3-git; fi
 	for arch in $archs; do
 		# shellcheck disable=SC2016 # another shell, whose variables are not ours

@@ -8,9 +8,7 @@
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-[ -z "$CONFIG" ] || die USAGE "soak has a configuration of its own; run it without CONFIG"
-export CONFIG=configs/variants/soak.config
-GMEM_SET[CONFIG]=''
+own_config soak
 check_knobs
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has not the flags that soak needs"

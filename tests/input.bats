@@ -157,9 +157,17 @@ stub() {
 	expect 2 "DYNAMIC='0' is not 1; leave it out for a static program"
 }
 
-@test "faults, fuzz: a configuration of its own; not on the pristine base" {
+@test "faults, fuzz, soak, bench: a configuration of its own; not on the pristine base" {
 	run make faults CONFIG=configs/variants/modules.config
 	expect 2 'faults has a configuration of its own; run it without CONFIG'
+	run make soak CONFIG=configs/variants/modules.config
+	expect 2 'soak has a configuration of its own; run it without CONFIG'
+	run make soak SERIES=none
+	expect 2 'SERIES=none has not the flags that soak needs'
+	run make bench DEBUG=1
+	expect 2 'run bench without DEBUG'
+	run make bench SERIES=none
+	expect 2 'SERIES=none is what bench compares with'
 	run make faults SERIES=none
 	expect 2 'SERIES=none has not the flags that faults needs'
 	run make fuzz SERIES=none

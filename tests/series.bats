@@ -154,8 +154,12 @@ failures() {
 	[[ $output == *none*'NO KILL'* ]]
 }
 
-@test "mutants: one that does not build, and one whose case does not exist, kill nothing" {
-	local build=$BATS_TEST_TMPDIR/build.patch case=$BATS_TEST_TMPDIR/case.patch
+@test "mutants: one that does not build, whose case does not exist, or that fails otherwise than it says, kills nothing" {
+	local build=$BATS_TEST_TMPDIR/build.patch case=$BATS_TEST_TMPDIR/case.patch says=$BATS_TEST_TMPDIR/says.patch
+	{
+		printf 'Breaks: the lower half\nCase: guest_memfd_flags_test.flags.default.enumeration\nSays: no such words\n\n'
+		sed -n '/^diff/,$p' tests/mutants/v7.3/01-hi-is-low.patch
+	} >"$says"
 	{
 		printf 'Breaks: the build\nCase: guest_memfd_flags_test.flags.default.errors_size\n\n'
 		sed -n '/^diff/,$p' tests/mutants/v7.3/01-hi-is-low.patch | sed 's/^+.*lower_32_bits.*/+\t\treturn no_such_function();/'
@@ -164,8 +168,8 @@ failures() {
 		printf 'Breaks: a case without a name\nCase: guest_memfd_flags_test.flags.default.no_such_case\n\n'
 		sed -n '/^diff/,$p' tests/mutants/v7.3/01-hi-is-low.patch
 	} >"$case"
-	run make mutants MUTANTS="$build $case"
-	expect 1 '0 of 2 mutants killed'
+	run make mutants MUTANTS="$build $case $says"
+	expect 1 '0 of 3 mutants killed'
 	[[ $output == *'does not build'* && $output == *missing* ]]
 }
 
