@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
-VERBS := run check compare report lint bisect mutants fuzz faults soak bench export test exec shell tree tree-path refresh setup doctor fetch build install
+VERBS := run check compare report lint bisect mutants fuzz faults cover soak bench export test exec shell tree tree-path refresh setup doctor fetch build install
 .PHONY: help $(VERBS) $(VERBS:%=.run-%)
 
 # Said here and not by a rule, because for a folder's name (tests, docs) make would

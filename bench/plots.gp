@@ -11,6 +11,9 @@ set grid ytics
 
 # rows of FILE for one OPERATION and MEMORY, and, where SIZE is given, that size
 costs = folder."/costs.tsv"
+# other series, if any, have a column each behind the eleven of every table
+others = system(sprintf("head -n 1 %s | cut -f12-", costs))
+columns = 11 + words(others)
 rows(file, operation, memory) = sprintf("< awk -F'\\t' '$1 == \"%s\" && $2 == \"%s\"' %s", operation, memory, file)
 at(operation, memory, size) = sprintf("< awk -F'\\t' '$1 == \"%s\" && $2 == \"%s\" && $3 == \"%s\"' %s", operation, memory, size, costs)
 
@@ -22,6 +25,7 @@ set style fill solid 0.8 border -1
 faults(memory, column) = sprintf("< for o in 'first write' 'first read' 'write refault' 'read refault' fallocate 'punch hole'; do awk -F'\\t' -v o=\"$o\" '$1 == o && $2 == \"%s\" && ($3 == \"64MiB\" || $3 == \"4MiB\") { print o \"\\t\" $%d; found = 1 } END { if (!found) print o \"\\t-\" }' %s; done", memory, column, costs)
 plot faults("guest_memfd", 4) using 2:xtic(1) title "guest\\_memfd, base", \
      faults("guest_memfd", 6) using 2 title "guest\\_memfd, series", \
+     for [i = 12:columns] faults("guest_memfd", i) using 2 title "guest\\_memfd, ".word(others, i - 11), \
      faults("memfd", 6) using 2 title "memfd", \
      faults("anonymous", 6) using 2 title "anonymous"
 

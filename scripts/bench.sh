@@ -5,7 +5,7 @@
 # series', under an emulator that executes one instruction a nanosecond, so that what it
 # measures is a count; then with several threads, on a clock. A table (costs.tsv), plots
 # (*.svg), and a verdict: no operation may cost more than on the base, and the kernel
-# may grow by 256 bytes at most.
+# may grow by 256 bytes at most. Other series for this base stand in both, to compare.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,10 +19,12 @@ need bench
 
 sub build
 SERIES=none EXTRA='' sub build
+mapfile -t others < <(all_series | grep -vxF "$SERIES")
+for other in "${others[@]}"; do SERIES=$other EXTRA='' sub build; done
 
 new_folder
 
-# One program for both kernels: with the series' headers, which have all that it asks for.
+# One program for all kernels: with the series' headers, which have all that it asks for.
 cost=$top/$folder/gmem-cost
 "${cross}gcc" -static -O2 -Wall -Wextra -Werror -pthread -I probe -isystem "$out/usr/include" -o "$cost" bench/gmem-cost.c ||
 	die BUILD "gmem-cost does not compile against the headers of $branch"
@@ -33,13 +35,16 @@ costs() {
 }
 
 # Side by side: how fast the guests run makes no difference to what they count. Where a
-# mapping comes to lie does: the same addresses for both.
+# mapping comes to lie does: the same addresses for all.
 counted() {
-	local base rc=0 fixed="norandmaps $APPEND"
+	local base other rc=0 fixed="norandmaps $APPEND"
 	costs base '' SERIES=none EXTRA= ICOUNT=1 APPEND="$fixed" &
 	base=$!
 	costs series '' ICOUNT=1 APPEND="$fixed" || rc=$?
 	wait "$base" || rc=$?
+	for other in "${others[@]}"; do
+		costs "other-$other" '' SERIES="$other" EXTRA= ICOUNT=1 APPEND="$fixed" || rc=$?
+	done
 	return "$rc"
 }
 step "bench: counting instructions, on base and series at once" "$folder/counted.log" counted ||
@@ -60,5 +65,6 @@ step "bench: several threads" "$folder/threads.log" threads || die TEST "gmem-co
 size_of() { "${cross}size" "$1/vmlinux.o" | awk 'NR == 2 { printf "kernel\ttext\tbytes\t%d\t%d\t%d\t1\nkernel\tdata\tbytes\t%d\t%d\t%d\t1\n", $1, $1, $1, $2, $2, $2 }'; }
 size_of "$base_dir/none/$kind" >>"$folder/base.tsv"
 size_of "$out" >>"$folder/series.tsv"
+for other in "${others[@]}"; do size_of "$base_dir/$other/$kind" >>"$folder/other-$other.tsv"; done
 
 sub costs "$folder"

@@ -44,6 +44,8 @@ configure() {
 }
 
 configure
+# cover says which files count what runs
+read -ra counted <<<"${GMEM_COUNTED:-}"
 # A part of the kernel is all that some callers want.
 targets=("$image_target" headers)
 # with DEBUG there are none, but what guest/planted.c needs to link comes with them
@@ -58,7 +60,7 @@ inputs() {
 	changes=$(git_plain -C "$tree" status --porcelain -uno && git_plain -C "$tree" ls-files --others) || return
 	if [ -n "$changes" ]; then return; fi
 	{
-		echo "$head"
+		echo "$head ${counted[*]}"
 		cat "$out/.config" "$out/config.stamp" scripts/build.sh scripts/lib.sh scripts/cached-cc.sh configs/*.env
 		"${cross}gcc" --version
 		if [ -n "$cc32" ]; then "$cc32" --version; fi
@@ -78,7 +80,7 @@ built() { if [ -n "$inputs" ] && [ "$inputs" = "$(inputs)" ]; then echo "$inputs
 kernel() {
 	rm -f "$out"/*.built
 	# The log is kept whole; a heartbeat shows its last line.
-	step "build: kernel ($branch, $kind, $JOBS jobs)" "$out/kernel.log" kmake "$tree" "$out" "${targets[@]}" ||
+	step "build: kernel ($branch, $kind, $JOBS jobs)" "$out/kernel.log" kmake "$tree" "$out" "${counted[@]}" "${targets[@]}" ||
 		die BUILD "$(compiler_error "$out/kernel.log" "$tree")" "$out/kernel.log"
 }
 case ${KERNEL_ONLY:-} in

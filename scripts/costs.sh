@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # costs FOLDER: the table, the plots and the verdict of what bench has measured into
-# FOLDER (base.tsv, series.tsv, threads.tsv). Part of bench; alone, it judges a folder
-# again.
+# FOLDER (base.tsv, series.tsv, threads.tsv, and other-NAME.tsv for other series, which
+# are shown and not judged). Part of bench; alone, it judges a folder again.
 
 folder=$(realpath "${1:?costs.sh takes the folder of one bench}") # before lib.sh changes to the top
 
@@ -49,7 +49,17 @@ awk -F'\t' -v OFS='\t' '
 		for (key in base) { split(key, k, SUBSEP); if (!((k[1] OFS k[2] OFS k[3]) in series)) print k[1], k[2], k[3], base[key], spread[key], "-", "-", "-", "-", "-", "GONE" }
 	}' "$folder/base.tsv" "$folder/series.tsv" >"$folder/costs.tsv"
 
-awk -F'\t' '{ printf "%-22s %-26s %-7s %9s %9s %7s %9s %7s  %s\n", $1, $2, $3, $4, $6, $8, $9, $10, $11 }' "$folder/costs.tsv" |
+# other series: a column more for each, at the end
+for other in "$folder"/other-*.tsv; do
+	[ -e "$other" ] || continue
+	name=${other##*/other-} name=${name%.tsv}
+	awk -F'\t' -v OFS='\t' -v name="$name" '
+		NR == FNR { cost[$1, $2, $3] = $4; next }
+		{ print $0, FNR == 1 ? name : ($1, $2, $3) in cost ? cost[$1, $2, $3] : "-" }' "$other" "$folder/costs.tsv" >"$folder/costs.part"
+	mv "$folder/costs.part" "$folder/costs.tsv"
+done
+
+awk -F'\t' '{ printf "%-22s %-26s %-7s %9s %9s %7s %9s %7s  ", $1, $2, $3, $4, $6, $8, $9, $10; for (i = 12; i <= NF; i++) printf "%14s  ", $i; print $11 }' "$folder/costs.tsv" |
 	sed '1s#series/base#  /base#; 1s#series/memfd# /memfd#' | tee "$folder/table"
 cat "$folder/clock" "$folder/threads.tsv"
 

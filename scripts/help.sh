@@ -21,6 +21,8 @@ make VERB [KNOB=VALUE ...]
                the ABI: 10,000,000 creations, with DEBUG=1 1,000,000; ARGS="--seed N ..."
   faults       guest_memfd while allocations fail, one after the other, and at limits; in
                a kernel of its own
+  cover        which lines of guest_memfd and of the series the tests run, as HTML; a line
+               of the series that never ran fails
   soak         guest_memfd for 30 minutes at the edge of memory; pages and slab objects
                must be what they were; ARGS="--seconds N ..."
   bench        what the series costs, in instructions, against the base, memfd and

@@ -99,6 +99,10 @@ names() {
 	done | paste -sd ' '
 }
 
+# all_series: the series that there are for BASE, a line each, without the example,
+# which is for the top of one.
+all_series() { find series -mindepth 2 -maxdepth 2 -name "$BASE" -printf '%P\n' | cut -d/ -f1 | grep -vx example | sort; }
+
 # Bad knobs are answered here, before anything is touched.
 check_knobs() {
 	local patch fragment
@@ -112,7 +116,7 @@ check_knobs() {
 	[ "$SERIES" != example ] ||
 		die USAGE "series/example goes on top of a series: EXTRA=$(echo "series/example/$BASE/"0001-*.patch)"
 	[ "$SERIES" = none ] || [ -d "series/$SERIES/$BASE" ] ||
-		die USAGE "unknown SERIES '$SERIES' for $BASE; known: $(find series -mindepth 2 -maxdepth 2 -name "$BASE" -printf '%P\n' | cut -d/ -f1 | grep -vx example | sort | paste -sd ' ') none"
+		die USAGE "unknown SERIES '$SERIES' for $BASE; known: $(all_series | paste -sd ' ') none"
 	[[ $JOBS =~ ^[1-9][0-9]*$ ]] || die USAGE "JOBS='$JOBS' is not a positive number"
 	[[ $TIMEOUT =~ ^[1-9][0-9]*$ ]] || die USAGE "TIMEOUT='$TIMEOUT' is not a positive number of seconds"
 	[[ -z $ICOUNT || $ICOUNT = 1 ]] || die USAGE "ICOUNT='$ICOUNT' is neither 1 nor empty"
@@ -508,7 +512,8 @@ guest_program() {
 
 # packages WHAT: what a fresh Debian needs, by name; WHAT is run, test, check or lint,
 # each with all of the one before: run and test for ARCH, check and lint for every
-# architecture. Or bench: run's and gnuplot. None of them conflicts with another.
+# architecture. Or bench: run's and gnuplot; or cover: test's and lcov. None of them
+# conflicts with another.
 packages() {
 	local arch archs=$ARCH
 	echo gcc libc6-dev make git bc bison flex libelf-dev cpio xz-utils rsync uuid-dev procps \
@@ -519,6 +524,7 @@ packages() {
 		echo g++ clang-tidy cppcheck valgrind libc6-dbg mandoc pkgconf python3-jsonschema # the probe
 	fi
 	if [[ $1 = bench || $1 = lint ]]; then echo gnuplot-nox; fi
+	if [[ $1 = cover || $1 = lint ]]; then echo lcov; fi
 	if [ "$1" = lint ]; then echo sparse python3-sphinx python3-yaml python3-ply python3-git; fi
 	for arch in $archs; do
 		# shellcheck disable=SC2016 # another shell, whose variables are not ours

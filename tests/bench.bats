@@ -55,6 +55,16 @@ setup() { cd "$top" || return; }
 	[ "$(grep -c 'slower than memfd' <<<"$output")" -eq 1 ]
 }
 
+@test "bench: another series has a column and a bar, and no verdict" {
+	measured 300 300
+	sed 's/^\(first write\tguest_memfd\t64MiB\t\)9000/\17777/; s/^\(one.*-\t\)300/\1999/' "$folder/series.tsv" >"$folder/other-another.tsv"
+	judged
+	expect 0 'verdict: PASS'
+	grep -Eq '^first write +guest_memfd .* 7777 ' <<<"$output"
+	[ "$(awk -F'\t' '$1 == "one" { print $12 }' "$folder/costs.tsv")" = 999 ]
+	grep -q 'guest_memfd, another' "$folder/faults.svg"
+}
+
 @test "bench: more than 16 instructions and 1 %: named" {
 	measured 300 317
 	judged

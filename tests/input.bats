@@ -157,11 +157,19 @@ stub() {
 	expect 2 "DYNAMIC='0' is not 1; leave it out for a static program"
 }
 
-@test "faults, fuzz, soak, bench: a configuration of its own; not on the pristine base" {
+@test "faults, fuzz, cover, soak, bench: a configuration of its own; not on the pristine base" {
 	run make faults CONFIG=configs/variants/modules.config
 	expect 2 'faults has a configuration of its own; run it without CONFIG'
 	run make soak CONFIG=configs/variants/modules.config
 	expect 2 'soak has a configuration of its own; run it without CONFIG'
+	run make cover CONFIG=configs/variants/modules.config
+	expect 2 'cover has a configuration of its own; run it without CONFIG'
+	run make cover DEBUG=1
+	expect 2 'run cover without DEBUG'
+	run make cover TESTS=guest_memfd_test
+	expect 2 'run it without TESTS'
+	run make cover SERIES=none
+	expect 2 'SERIES=none changes nothing that could be covered'
 	run make soak SERIES=none
 	expect 2 'SERIES=none has not the flags that soak needs'
 	run make bench DEBUG=1
