@@ -435,6 +435,121 @@ static void try_signal(void)
 	result(left < held / 10, "and its pages go with the file: %ld are left", left);
 }
 
+/* --- a guest ---------------------------------------------------------------- */
+
+static void *run_guest(void *vcpu)
+{
+	for (;;)
+		ioctl(*(int *)vcpu, KVM_RUN, 0);
+	return NULL;
+}
+
+#if defined(__x86_64__)
+/* A vCPU that starts with CODE in real mode, at the start of the file, at GPA 0. */
+static int make_vcpu(const char *code, size_t length)
+{
+	struct kvm_regs regs = { .rip = 0, .rflags = 2 };
+	struct kvm_sregs sregs;
+	int vcpu = ioctl(s.vm, KVM_CREATE_VCPU, 0);
+
+	memcpy(s.mem, code, length);
+	if (vcpu < 0 || op_bind() || ioctl(vcpu, KVM_GET_SREGS, &sregs))
+		die("vCPU");
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
+		die("vCPU");
+	return vcpu;
+}
+
+/* A guest that only runs: jmp to itself. */
+static void start_guest(void)
+{
+	static int vcpu;
+	pthread_t thread;
+
+	vcpu = make_vcpu("\xeb\xfe", 2);
+	if (pthread_create(&thread, NULL, run_guest, &vcpu))
+		die("vCPU");
+}
+
+/* A guest that reads the byte at 0x1000 and halts: 0 if it could, or KVM_RUN's errno. */
+static int guest_reads(int vcpu)
+{
+	struct kvm_run *run;
+	size_t size = (size_t)ioctl(s.kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int error;
+
+	run = mmap(NULL, size, PROT_READ, MAP_SHARED, vcpu, 0);
+	if (run == MAP_FAILED)
+		die("vCPU");
+	error = ioctl(vcpu, KVM_RUN, 0) ? errno : 0;
+	if (!error && run->exit_reason != KVM_EXIT_HLT)
+		error = EUCLEAN;
+	munmap(run, size);
+	return error;
+}
+
+static void try_poison_guest(void)
+{
+	/* mov al, [0x1000]; hlt */
+	int before, after, vcpu = make_vcpu("\xa0\x00\x10\xf4", 4);
+
+	before = guest_reads(vcpu);
+	fallocate(s.file, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, (off_t)s.page, (off_t)s.page);
+	after = guest_reads(vcpu);
+	close(vcpu);
+	result(before == EHWPOISON && !after,
+	       "a guest that reads poison makes KVM_RUN fail with EHWPOISON, and reads a hole in its place: %s, %s",
+	       strerror(before), strerror(after));
+}
+#else
+static void start_guest(void)
+{
+	(void)run_guest;
+}
+
+static void try_poison_guest(void)
+{
+	op_punch();
+}
+#endif
+
+/* --- memory that fails ------------------------------------------------------- */
+
+/* What the memory at offset OFFSET answers: a byte, or -EFAULT for SIGBUS. */
+static int byte_at(size_t offset)
+{
+	if (sigsetjmp(fault_jump, 1))
+		return -EFAULT;
+	return *(volatile unsigned char *)&s.mem[offset];
+}
+
+static void try_poison(void)
+{
+	int poisoned, neighbour, still, hole;
+
+	open_vm();
+	if (op_create() || op_mmap())
+		die("file");
+	memset(s.mem, 0x5a, s.size);
+	/* the kernel may tell by SIGBUS, or by EBUSY if it cannot tell who else has the page */
+	if (!sigsetjmp(fault_jump, 1) && madvise(s.mem + s.page, s.page, MADV_HWPOISON) && errno != EBUSY)
+		die("MADV_HWPOISON");
+	poisoned = byte_at(s.page);
+	neighbour = byte_at(2 * s.page);
+	result(poisoned == -EFAULT && neighbour == 0x5a,
+	       "a page that fails is SIGBUS, and its neighbour is not: %d, %d", poisoned, neighbour);
+	try_poison_guest();
+	/* the mapping remembers the failure, as that of a memfd would */
+	still = byte_at(s.page);
+	madvise(s.mem + s.page, s.page, MADV_DONTNEED);
+	hole = byte_at(s.page);
+	result(still == -EFAULT && hole == 0,
+	       "a hole in its place is SIGBUS until MADV_DONTNEED, then reads zero: %d, %d", still, hole);
+	close_vm();
+}
+
 /* --- memory cgroups ------------------------------------------------------ */
 
 #define CGROUP "/tmp/cgroup"
@@ -449,39 +564,6 @@ static void set_up_cgroup(void)
 		die(CGROUP "/vmm");
 	write_file(CGROUP "/vmm/memory.max", "16777216");
 }
-
-static void *run_guest(void *vcpu)
-{
-	for (;;)
-		ioctl(*(int *)vcpu, KVM_RUN, 0);
-	return NULL;
-}
-
-#if defined(__x86_64__)
-/* A guest that only runs: jmp to itself, in real mode, at the start of the file. */
-static void start_guest(void)
-{
-	static int vcpu;
-	struct kvm_regs regs = { .rip = 0, .rflags = 2 };
-	struct kvm_sregs sregs;
-	pthread_t thread;
-
-	memcpy(s.mem, "\xeb\xfe", 2);
-	vcpu = ioctl(s.vm, KVM_CREATE_VCPU, 0);
-	if (vcpu < 0 || op_bind() || ioctl(vcpu, KVM_GET_SREGS, &sregs))
-		die("vCPU");
-	sregs.cs.base = 0;
-	sregs.cs.selector = 0;
-	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs) ||
-	    pthread_create(&thread, NULL, run_guest, &vcpu))
-		die("vCPU");
-}
-#else
-static void start_guest(void)
-{
-	(void)run_guest;
-}
-#endif
 
 /* A VMM with more guest memory than its cgroup may have; it does not come back. */
 enum greed { TOUCH, TOUCH_WITH_GUEST, ALLOCATE };
@@ -553,6 +635,7 @@ int main(void)
 		try_operation(&operations[i]);
 	try_limits();
 	try_signal();
+	try_poison();
 	try_cgroup(TOUCH);
 	try_cgroup(ALLOCATE);
 	try_cgroup(TOUCH_WITH_GUEST);

@@ -168,6 +168,8 @@ stub() {
 	expect 2 'run cover without DEBUG'
 	run make cover TESTS=guest_memfd_test
 	expect 2 'run it without TESTS'
+	run make cover ARCH=arm64
+	expect 2 'cover unloads KVM'
 	run make cover SERIES=none
 	expect 2 'SERIES=none changes nothing that could be covered'
 	run make soak SERIES=none
