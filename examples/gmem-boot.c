@@ -96,7 +96,7 @@ struct vmm {
 	struct uart uart;
 };
 
-/* For ioctls that succeed on every host on which KVM works as here. */
+/* For ioctls that work wherever KVM does as here; no signal handler, hence no EINTR. */
 static int do_ioctl(int fd, unsigned long request, const char *name, void *arg)
 {
 	int r = ioctl(fd, request, arg);

@@ -37,6 +37,11 @@
 #include <linux/falloc.h>
 #include <linux/kvm.h>
 
+/* a series without it answers 0 */
+#ifndef KVM_CAP_GUEST_MEMFD_FLAGS_HI
+#define KVM_CAP_GUEST_MEMFD_FLAGS_HI 252
+#endif
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n) (1ULL << (n))
 
@@ -895,7 +900,8 @@ static void run_episode(struct episode *episode, const struct work *work)
 		do_op(episode, op);
 		if (episode->said[0]) {
 			pthread_mutex_lock(&reporting);
-			if (!counters->stop) {
+			/* the first one, also if the time is up by now */
+			if (!failed_said[0]) {
 				counters->stop = true;
 				failed_seed = episode->seed;
 				failed_op = op;
@@ -1082,6 +1088,14 @@ int main(int argc, char **argv)
 		default:
 			return USAGE;
 		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "gmem-fuzz: '%s' is no option; --ops takes a list with commas\n", argv[optind]);
+		return USAGE;
+	}
+	if (!replayed != !memchr(wanted, true, sizeof(wanted))) {
+		fprintf(stderr, "gmem-fuzz: --replay and --ops go together\n");
+		return USAGE;
 	}
 	open_host();
 	if (replayed)

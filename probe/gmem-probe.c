@@ -220,7 +220,7 @@ static void explain_permission(void)
 		return;
 	}
 	if (mode_allows(&kvm)) {
-		complain(KVM_PATH ": permission denied, although its mode (%04o) lets this user in: a security module refuses (SELinux, AppArmor); allow this program to use the device",
+		complain(KVM_PATH ": permission denied, although its mode (%04o) lets this user in: a security module refuses (SELinux, AppArmor), or its file system is mounted nodev; allow this program to use the device",
 			 (unsigned int)kvm.st_mode & 07777);
 		return;
 	}

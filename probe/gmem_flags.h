@@ -206,8 +206,9 @@ static inline int gmem_query_flags(int fd, __u64 *mask)
 
 	*mask = 0;
 	err = gmem__ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS, &lo);
-	if (!err)
-		err = gmem__ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS_HI, &hi);
+	if (err)
+		return err;
+	err = gmem__ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS_HI, &hi);
 	/* not of FLAGS_HI, but of what else has that number; the low word holds */
 	if (err == -EINVAL && lo) {
 		err = 0;

@@ -47,8 +47,17 @@ counted() {
 	done
 	return "$rc"
 }
+# failed CODE LOG: with the class of the guest that failed, or else as a test.
+failed() {
+	local class
+	for class in "${!exit_codes[@]}"; do
+		if [ "$1" -gt 100 ] && [ "$1" -eq "${exit_codes[$class]}" ]; then die "$class" "a guest of bench" "$2"; fi
+	done
+	die TEST "gmem-cost failed" "$2"
+}
+
 step "bench: counting instructions, on base and series at once" "$folder/counted.log" counted ||
-	die TEST "gmem-cost failed" "$folder/counted.log"
+	failed $? "$folder/counted.log"
 
 # The clock of this machine, if KVM here has guest_memfd; else the emulator's, alone.
 threads() {
@@ -59,7 +68,7 @@ threads() {
 		costs threads threads
 	fi
 }
-step "bench: several threads" "$folder/threads.log" threads || die TEST "gmem-cost threads failed" "$folder/threads.log"
+step "bench: several threads" "$folder/threads.log" threads || failed $? "$folder/threads.log"
 
 # How large the kernel is, before its sections are padded to whole pages.
 size_of() { "${cross}size" "$1/vmlinux.o" | awk 'NR == 2 { printf "kernel\ttext\tbytes\t%d\t%d\t%d\t1\nkernel\tdata\tbytes\t%d\t%d\t%d\t1\n", $1, $1, $1, $2, $2, $2 }'; }

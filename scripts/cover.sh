@@ -14,6 +14,7 @@ own_config cover
 [ -z "${TESTS:-}" ] || die USAGE "cover is about all required tests; run it without TESTS"
 check_knobs
 set_paths
+[ "$BASE" = v7.3 ] || die USAGE "cover is about v7.3; its configuration has options that $BASE lacks"
 [ "$ARCH" = x86_64 ] || die USAGE "cover unloads KVM, to count its end, and only on x86_64 is it a module"
 [ "$SERIES" != none ] || die USAGE "SERIES=none changes nothing that could be covered"
 lock
@@ -27,7 +28,7 @@ sub tree
 # is, and what runs before there is a stack stays runnable.
 files=$({
 	echo virt/kvm/guest_memfd.c
-	git_plain -C "$tree" diff --name-only base HEAD -- 'virt/kvm/*.c' "arch/$selftest_arch/kvm/*.c"
+	git_plain -C "$tree" diff --name-only base -- 'virt/kvm/*.c' "arch/$selftest_arch/kvm/*.c"
 } | sort -u)
 counted=$(sed -E "s#^arch/[^/]*/kvm/##; s#^virt/#../../../virt/#; s#(.*)\.c#GCOV_PROFILE_\1.o=y#" <<<"$files" | paste -sd ' ')
 export GMEM_COUNTED=$counted
@@ -61,6 +62,15 @@ covered() {
 	[ "$rc" -eq 0 ] || die HARNESS "lcov does not understand what the kernel counted" "$folder/$name.log"
 }
 
+# compile NAME FILE...: a program for the second guest, before the first one boots
+compile() {
+	"${cross}gcc" -static -O2 -isystem "$out/usr/include" -o "$folder/$1" "${@:2}" ||
+		die BUILD "$1 does not compile against the headers of $branch"
+}
+compile gmem-faults guest/gmem-faults.c
+compile gmem-fuzz guest/gmem-fuzz.c
+compile gmem-probe probe/*.c
+
 required=$(required_tests)
 mapfile -t tests < <(cut -d. -f1 "$required" | sort -u)
 
@@ -73,29 +83,33 @@ new_run
 	printf 'kselftest/kvm\nkselftest/kvm/settings\n'
 	printf 'kselftest/kvm/%s\n' "${tests[@]}"
 ) | sort -u >"$run/kselftest.list"
-# once more with shadow paging, for what KVM does only there
-selftests="./run_kselftest.sh $(printf ' -t kvm:%s' "${tests[@]}") >/tmp/ktap; cat /tmp/ktap; ! grep -q '^not ok' /tmp/ktap"
-covered selftests "cd /kselftest; $selftests || exit; rmmod kvm_amd && insmod /modules/*kvm-amd.ko npt=0 || exit; $selftests"
+# All of them pass, and none is skipped; then once more with shadow paging, for what KVM
+# does only there.
+# shellcheck disable=SC2016 # for the guest's shell
+passed='passed() {
+	./run_kselftest.sh $(printf " -t kvm:%s" "$@") >/tmp/ktap
+	cat /tmp/ktap
+	[ "$(grep "^ok" /tmp/ktap | grep -vc "# SKIP")" -eq $# ]
+}'
+covered selftests "$passed
+cd /kselftest && passed ${tests[*]} && rmmod kvm_amd && insmod /modules/*kvm-amd.ko npt=0 && passed guest_memfd_test"
 
 say "cover: all other tests"
 new_run
-for program in gmem-faults gmem-fuzz; do
-	"${cross}gcc" -static -O2 -isystem "$out/usr/include" -o "$run/job/work/$program" "guest/$program.c"
-done
-"${cross}gcc" -static -O2 -isystem "$out/usr/include" -o "$run/job/work/gmem-probe" probe/*.c
+cp "$folder"/gmem-{faults,fuzz,probe} "$run/job/work/"
 covered others "cd work && ./gmem-faults && ./gmem-fuzz --calls 100000 --seconds 600 && ./gmem-probe"
 
 lcov -q -a "$folder/selftests.info" -a "$folder/others.info" -o "$folder/all.info" >"$folder/lcov.log" 2>&1 ||
 	die HARNESS "lcov cannot add up" "$folder/lcov.log"
 
 # changed: FILE:LINE of each line that the series adds to the kernel's C.
-git_plain -C "$tree" diff -U0 base HEAD -- 'virt/*.[ch]' 'arch/*.[ch]' 'include/*.[ch]' | awk '
+git_plain -C "$tree" diff -U0 base -- 'virt/*.[ch]' 'arch/*.[ch]' 'include/*.[ch]' | awk '
 	/^\+\+\+ b\// { file = substr($2, 3); next }
 	/^@@/ { split($3, at, ","); line = substr(at[1], 2) - 1; next }
 	/^\+/ { print file ":" ++line }' >"$folder/changed"
 
 # lines INFO: FILE:LINE COUNT of each line that has code.
-lines() { awk -v tree="$(realpath "$tree")/" '/^SF:/ { file = substr($0, 4); sub(tree, "", file) } /^DA:/ { split(substr($0, 4), f, ","); print file ":" f[1], f[2] }' "$folder/$1.info"; }
+lines() { awk -v tree="$(realpath "$tree")/" '/^SF:/ { file = substr($0, 4); if (index(file, tree) == 1) file = substr(file, length(tree) + 1) } /^DA:/ { split(substr($0, 4), f, ","); print file ":" f[1], f[2] }' "$folder/$1.info"; }
 
 # share NAME PATTERN: ran, all, and percent of the lines in $folder/NAME.lines that match.
 share() { awk -v p="$2" '$1 ~ p { all++; ran += $2 > 0 } END { printf "%d of %d (%.1f %%)", ran, all, all ? 100 * ran / all : 0 }' "$folder/$1.lines"; }

@@ -168,6 +168,8 @@ stub() {
 	expect 2 'run cover without DEBUG'
 	run make cover TESTS=guest_memfd_test
 	expect 2 'run it without TESTS'
+	run make cover BASE=v6.12
+	expect 2 'cover is about v7.3'
 	run make cover ARCH=arm64
 	expect 2 'cover unloads KVM'
 	run make cover SERIES=none

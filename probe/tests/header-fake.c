@@ -201,6 +201,10 @@ static void test_query_errors(void)
 	kvm.query_error = EINTR;
 	mask = 1;
 	check(gmem_query_flags(VM, &mask) == -EINTR && !mask);
+	/* of the first word, it is one whatever the kernel has: a vCPU */
+	kvm.query_error = EINVAL;
+	mask = 1;
+	check(gmem_query_flags(VM, &mask) == -EINVAL && !mask);
 }
 
 static void test_cloexec(void)

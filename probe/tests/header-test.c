@@ -99,6 +99,7 @@ static void test_query(void)
 
 static void test_query_errors(void)
 {
+	int vcpu = ioctl(vm, KVM_CREATE_VCPU, 0UL);
 	int not_kvm = open("/dev/null", O_RDWR | O_CLOEXEC);
 	__u64 mask = ~0ULL;
 
@@ -108,6 +109,11 @@ static void test_query_errors(void)
 	check(gmem_query_flags(not_kvm, &mask) == -ENOTTY);
 	check(!mask);
 	close(not_kvm);
+	/* KVM's, and neither /dev/kvm nor a VM */
+	mask = ~0ULL;
+	check(gmem_query_flags(vcpu, &mask) == -EINVAL);
+	check(!mask);
+	close(vcpu);
 }
 
 /* Every set of today's flags, bit 40 and two that never are any. */
@@ -180,8 +186,11 @@ static void test_sizes(void)
 static void test_not_a_vm(void)
 {
 	int not_kvm = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int vcpu = ioctl(vm, KVM_CREATE_VCPU, 1UL);
 	struct gmem_failure why;
 
+	check(explain(vcpu, page, 0, &why) == GMEM_NOT_A_VM);
+	close(vcpu);
 	check(explain(-1, page, 0, &why) == GMEM_NOT_A_VM);
 	check(explain(not_kvm, page, 0, &why) == GMEM_NOT_A_VM);
 	check(explain(kvm, page, 0, &why) == GMEM_NOT_A_VM);
