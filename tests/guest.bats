@@ -233,6 +233,10 @@ fuzz_with() {
 @test "fuzz: wrong use, too little time" {
 	run make fuzz ARGS='--calls 0'
 	expect 1 "--calls '0' is no number from 1 to"
+	run make fuzz ARGS='--replay 0x1'
+	expect 1 '--replay and --ops go together'
+	run make fuzz ARGS='--replay 0x1 --ops 1 2'
+	expect 1 "'2' is no option"
 	run make fuzz ARGS='--seconds 1'
 	expect 1 'too slow: 10000000 creations were to be made'
 }
