@@ -534,7 +534,7 @@ static void try_poison(void)
 	if (op_create() || op_mmap())
 		die("file");
 	memset(s.mem, 0x5a, s.size);
-	/* the kernel may tell by SIGBUS, or by EBUSY if it cannot tell who else has the page */
+	/* the kernel may tell by SIGBUS, or by EBUSY, because the file keeps the page */
 	if (!sigsetjmp(fault_jump, 1) && madvise(s.mem + s.page, s.page, MADV_HWPOISON) && errno != EBUSY)
 		die("MADV_HWPOISON");
 	poisoned = byte_at(s.page);

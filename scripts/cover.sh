@@ -38,7 +38,7 @@ new_folder
 # covered NAME COMMAND: run COMMAND in the guest, its output in RUN/stderr; then unload
 # KVM, and bring home what was counted, in $folder/NAME.
 covered() {
-	local name=$1 counters=/sys/kernel/debug/gcov$out rc=0
+	local name=$1 counters=/sys/kernel/debug/gcov$out
 	cat >"$run/job/run" <<-JOB
 		( $2 ) >&2 || exit
 		lsmod | awk 'NR > 1 { print \$1 }' | while read -r module; do rmmod \$module; done
@@ -58,8 +58,8 @@ covered() {
 	(cd "$folder/$name" && find . -name '*.gcda') | while read -r file; do
 		cp "$out/${file%.gcda}.gcno" "$folder/$name/${file%/*}/"
 	done
-	lcov -q -c -d "$folder/$name" -b "$out" --gcov-tool "${cross}gcov" --rc geninfo_auto_base=1 -o "$folder/$name.info" >"$folder/$name.log" 2>&1 || rc=$?
-	[ "$rc" -eq 0 ] || die HARNESS "lcov does not understand what the kernel counted" "$folder/$name.log"
+	lcov -q -c -d "$folder/$name" -b "$out" --gcov-tool "${cross}gcov" --rc geninfo_auto_base=1 -o "$folder/$name.info" >"$folder/$name.log" 2>&1 ||
+		die HARNESS "lcov does not understand what the kernel counted" "$folder/$name.log"
 }
 
 # compile NAME FILE...: a program for the second guest, before the first one boots
