@@ -50,7 +50,7 @@ struct guest {
 	unsigned char *code;
 	unsigned char *other;	/* what the data's memslot has as userspace_addr */
 	bool loops;		/* it handed out a byte, and will read the next one */
-	const char *untried;	/* why no guest can be run here, or NULL */
+	const char *untried;	/* why no guest can be run, or can tell; or NULL */
 	const char *failed;	/* the call that failed, with @error; or NULL */
 	int error;
 };
@@ -301,6 +301,46 @@ static const unsigned char *handed_out(struct kvm_run *run)
 	return (const unsigned char *)run + run->io.data_offset;
 }
 
+/* KVM_GET_STATS_FD's data: the counter called @name, or 0 if there is none. */
+static __u64 find_counter(const unsigned char *stats, const char *name)
+{
+	const struct kvm_stats_header *header = (const void *)stats;
+	const unsigned char *next = stats + header->desc_offset;
+	__u64 value = 0;
+	__u32 i;
+
+	for (i = 0; i < header->num_desc; i++) {
+		const struct kvm_stats_desc *desc = (const void *)next;
+
+		if (!strncmp(desc->name, name, header->name_size))
+			memcpy(&value, stats + header->data_offset + desc->offset, sizeof(value));
+		next += sizeof(*desc) + header->name_size;
+	}
+	return value;
+}
+
+/*
+ * Did KVM emulate instructions of @vcpu?  That is how real mode runs on Intel CPUs of
+ * before 2010, and much more where KVM is itself in a guest without nested paging.
+ * Return: 1 if so, 0 if not, -1 and errno if it cannot be told.
+ */
+static int is_emulated(int vcpu)
+{
+	/* 16 KiB: Linux has less than 100 descriptors of 64 bytes, and their values */
+	__u64 stats[2048];
+	int fd = ioctl(vcpu, KVM_GET_STATS_FD, NULL);
+	ssize_t size;
+
+	if (fd < 0)
+		return -1;
+	errno = EIO;	/* if it is too short, or too long */
+	size = read(fd, stats, sizeof(stats));
+	close(fd);
+	if (size < (ssize_t)sizeof(struct kvm_stats_header) || size == sizeof(stats))
+		return -1;
+	return find_counter((const unsigned char *)stats, "insn_emulation") > 0;
+}
+
 #elif defined(__aarch64__)
 
 #define REG(name) \
@@ -353,6 +393,13 @@ static const unsigned char *handed_out(struct kvm_run *run)
 	return run->mmio.data;
 }
 
+/* KVM completes accesses to devices, and leaves all other instructions to the CPU. */
+static int is_emulated(int vcpu)
+{
+	(void)vcpu;
+	return 0;
+}
+
 #else
 
 static const unsigned char guest_code[] = { 0 };
@@ -380,6 +427,12 @@ static const unsigned char *handed_out(struct kvm_run *run)
 {
 	(void)run;
 	return NULL;
+}
+
+static int is_emulated(int vcpu)
+{
+	(void)vcpu;
+	return 0;
 }
 
 #endif
@@ -619,14 +672,28 @@ static bool try_bind(int vm, const struct scope *scope, const struct guest *gues
 	return false;
 }
 
-static void judge_byte(unsigned char seen, unsigned char expected, struct cell *cell)
+/* The guest read what is at userspace_addr: is that how it runs, or KVM's emulator? */
+static void judge_other(struct guest *guest, struct cell *cell)
+{
+	int emulated = is_emulated(guest->vcpu);
+
+	if (emulated < 0)
+		set_error(cell, errno, "whether KVM emulates the guest could not be asked");
+	else if (emulated)
+		guest->untried = "KVM emulates the guest's instructions, which read at userspace_addr";
+	else
+		set_cell(cell, NO, "", "the guest reads the memory at userspace_addr, not the file");
+}
+
+static void judge_byte(unsigned char seen, unsigned char expected, struct guest *guest,
+		       struct cell *cell)
 {
 	char reason[80];
 
 	if (seen == expected) {
 		set_yes(cell);
 	} else if (seen == OTHER) {
-		set_cell(cell, NO, "", "the guest reads the memory at userspace_addr, not the file");
+		judge_other(guest, cell);
 	} else {
 		snprintf(reason, sizeof(reason), "the guest reads 0x%02x, the file has 0x%02x",
 			 seen, expected);
@@ -634,7 +701,10 @@ static void judge_byte(unsigned char seen, unsigned char expected, struct cell *
 	}
 }
 
-/* The guest must read @expected, which is what the file's first byte is. */
+/*
+ * The guest must read @expected, which is what the file's first byte is.  If it turns out
+ * that no guest can tell, guest->untried is set, and @cell is not.
+ */
 static void try_guest(int vm, struct guest *guest, unsigned char expected,
 		      struct cell *cell)
 {
@@ -643,9 +713,7 @@ static void try_guest(int vm, struct guest *guest, unsigned char expected,
 	char reason[80];
 
 	guest->loops = false;
-	if (guest->untried) {
-		set_untried(cell, guest->untried);
-	} else if (guest->failed) {
+	if (guest->failed) {
 		snprintf(reason, sizeof(reason), "%s failed", guest->failed);
 		set_error(cell, guest->error, reason);
 	} else if (!loops && prepare_vcpu(vm, guest->vcpu)) {
@@ -657,7 +725,7 @@ static void try_guest(int vm, struct guest *guest, unsigned char expected,
 		byte = handed_out(guest->run);
 		if (byte) {
 			guest->loops = true;
-			judge_byte(*byte, expected, cell);
+			judge_byte(*byte, expected, guest, cell);
 			return;
 		}
 		snprintf(reason, sizeof(reason), "the guest stopped with exit reason %u",
@@ -666,17 +734,29 @@ static void try_guest(int vm, struct guest *guest, unsigned char expected,
 	}
 }
 
+/* Without a guest that could tell: what must be so by the kernel's documentation. */
+static void judge_untried(const struct scope *scope, const struct guest *guest,
+			  __u64 flags, struct cell *cell)
+{
+	if (!has_private(scope) && !(flags & GUEST_MEMFD_FLAG_MMAP))
+		set_cell(cell, NO, "",
+			 "in a VM without private memory, only a file with MMAP is the guest's memory");
+	else
+		set_untried(cell, guest->untried);
+}
+
 /* Bind, run, and delete the memslot again. */
 static void try_memslot(int vm, const struct scope *scope, struct guest *guest,
 			int fd, unsigned char expected, struct row *row)
 {
+	struct cell *cell = &row->cell[GUEST];
+
 	if (!try_bind(vm, scope, guest, fd, row))
 		return;
-	if (guest->untried && !has_private(scope) && !(row->flags & GUEST_MEMFD_FLAG_MMAP))
-		set_cell(&row->cell[GUEST], NO, "",
-			 "in a VM without private memory, only a file with MMAP is the guest's memory");
-	else
-		try_guest(vm, guest, expected, &row->cell[GUEST]);
+	if (!guest->untried)
+		try_guest(vm, guest, expected, cell);
+	if (guest->untried)
+		judge_untried(scope, guest, row->flags, cell);
 	if (!set_data_slot(vm, guest, -1))
 		set_error(&row->cell[BIND], errno, "the memslot could not be deleted");
 }

@@ -13,7 +13,7 @@ setup_file() {
 setup() { cd "$top" || return; }
 
 strict=(-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror)
-wraps=-Wl,--wrap=open,--wrap=ioctl,--wrap=fcntl,--wrap=isatty,--wrap=stat,--wrap=uname,--wrap=mmap,--wrap=calloc
+wraps=-Wl,--wrap=open,--wrap=ioctl,--wrap=fcntl,--wrap=read,--wrap=isatty,--wrap=stat,--wrap=uname,--wrap=mmap,--wrap=calloc
 
 # paths BASE SERIES ARCH [EXTRA]: what the bench has for that kernel: headers, cross.
 paths() {
@@ -199,6 +199,14 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	says main sev 0 'guest   -       a VM of this type runs only after a launch of its own'
 	section main sev-json
 	jsonschema -i "$guests/section" probe/gmem-probe.schema.json
+}
+
+@test "guests whose instructions KVM emulates: usable only as far as that can be told" {
+	main_guest
+	says main emulated 0 "guest   -       KVM emulates the guest's instructions, which read at userspace_addr"
+	[ "$(grep -cE '^default .* - +yes +MMAP' "$guests/section")" -eq 2 ]
+	says main require-emulated 1 'guest: in a VM without private memory, only a file with MMAP'
+	says main emulated-none 0 'guest   no      the guest reads the memory at userspace_addr, not the file'
 }
 
 @test "KVM_RUN interrupted: by the alarm, the guest did not answer; else again" {

@@ -9,6 +9,7 @@
  * numbers to others; with VM_ONLY, /dev/kvm answers 0 to them.  TYPES is a mask of VM
  * types that the host seems to have; those that it lacks are default ones.  With
  * KVM_RUN_EINTR=1, KVM_RUN is interrupted by the alarm; 2: by something else, once.  With
+ * EMULATED, a vCPU's statistics say that KVM emulated that many instructions.  With
  * BLOCKED, all signals are when the program starts.  With TTY_COLUMNS, the output is a
  * terminal of that width: the guests of the bench have none that would not lose characters.
  */
@@ -31,6 +32,7 @@
 int __real_open(const char *path, int flags, ...);
 int __real_ioctl(int fd, unsigned long request, ...);
 int __real_fcntl(int fd, int command, ...);
+ssize_t __real_read(int fd, void *buf, size_t size);
 int __real_isatty(int fd);
 int __real_stat(const char *path, struct stat *buf);
 int __real_uname(struct utsname *buf);
@@ -39,6 +41,7 @@ void *__real_calloc(size_t number, size_t size);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_fcntl(int fd, int command, ...);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
 int __wrap_isatty(int fd);
 int __wrap_stat(const char *path, struct stat *buf);
 int __wrap_uname(struct utsname *buf);
@@ -112,7 +115,7 @@ static int result(void)
 static bool returns_descriptor(unsigned long request)
 {
 	return request == KVM_CREATE_VM || request == KVM_CREATE_VCPU ||
-	       request == KVM_CREATE_GUEST_MEMFD;
+	       request == KVM_CREATE_GUEST_MEMFD || request == KVM_GET_STATS_FD;
 }
 
 /* A number that no capability has, i.e. that every kernel answers 0 to. */
@@ -143,6 +146,28 @@ static bool interrupted(void)
 		raise(SIGALRM);
 	errno = EINTR;
 	return true;
+}
+
+/* A file like that of KVM_GET_STATS_FD, with two counters. */
+static int emulated_stats(void)
+{
+	struct {
+		struct kvm_stats_header header;
+		struct { struct kvm_stats_desc desc; char name[16]; } exits, emulation;
+		__u64 values[2];
+	} data = {
+		.header = { .name_size = 16, .num_desc = 2, .desc_offset = sizeof(data.header),
+			    .data_offset = sizeof(data) - sizeof(data.values) },
+		.emulation.desc.offset = sizeof(__u64),
+		.values = { 7, strtoull(getenv("EMULATED"), NULL, 10) },
+	};
+	int fd = memfd_create("stats", 0);
+
+	strcpy(data.exits.name, "exits");
+	strcpy(data.emulation.name, "insn_emulation");
+	if (write(fd, &data, sizeof(data)) != sizeof(data) || lseek(fd, 0, SEEK_SET))
+		abort();
+	return fd;
 }
 
 static int tty_columns(void)
@@ -186,6 +211,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	}
 	if (fails() && (fail_with || !returns_descriptor(request)))
 		return result();
+	if (request == KVM_GET_STATS_FD && getenv("EMULATED"))
+		return emulated_stats();
 	return __real_ioctl(fd, request, arg);
 }
 
@@ -198,6 +225,11 @@ int __wrap_fcntl(int fd, int command, ...)
 	arg = va_arg(args, unsigned long);
 	va_end(args);
 	return fails() ? result() : __real_fcntl(fd, command, arg);
+}
+
+ssize_t __wrap_read(int fd, void *buf, size_t size)
+{
+	return fails() ? result() : __real_read(fd, buf, size);
 }
 
 int __wrap_isatty(int fd)

@@ -179,6 +179,9 @@ faults() {
 	show alarm env KVM_RUN_EINTR=1 FAIL_AT=999999 ./gmem-probe-fail
 	show interrupted env KVM_RUN_EINTR=2 FAIL_AT=999999 ./gmem-probe-fail
 	show blocked env BLOCKED=1 FAIL_AT=999999 ./gmem-probe-fail
+	show emulated env EMULATED=1 FAIL_AT=999999 ./gmem-probe-fail
+	show emulated-none env EMULATED=0 FAIL_AT=999999 ./gmem-probe-fail
+	show require-emulated env EMULATED=1 FAIL_AT=999999 ./gmem-probe-fail --require INIT_SHARED
 	show sev env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail
 	show sev-json env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail --json
 	show require-sev env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail --require sev
