@@ -6,7 +6,9 @@
  * First, each operation again and again with its first, second, third ... allocation
  * failing (/proc/self/fail-nth, see fault-injection.rst of the kernel), until none is
  * left to fail: it must end with success, ENOMEM or SIGBUS, must succeed when tried
- * again, and must leave no descriptor and no VM behind.  Then, limits of a process and
+ * again, and must leave no descriptor and no VM behind.  Then the same with all
+ * allocations failing beyond a budget that grows, for what is tried twice (XArray
+ * nodes) gets by when only one fails.  Then, limits of a process and
  * of a memory cgroup, and signals.  A TAP line for each; exit code 1 if one fails.
  */
 #define _GNU_SOURCE
@@ -108,9 +110,24 @@ static int count_entries(const char *path)
 	return count;
 }
 
-static int count_fds(void)
+/*
+ * The number of the last of some free descriptors: higher for each one below that is left
+ * open, or that is reserved and has no file (/proc/self/fd does not show those).
+ */
+static int free_fd(void)
 {
-	return count_entries("/proc/self/fd");
+	int fds[50], last;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = dup(s.kvm);
+		if (fds[i] < 0)
+			die("dup");
+	}
+	last = fds[ARRAY_SIZE(fds) - 1];
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	return last;
 }
 
 /* VMs have a folder each there, besides the files for all of them. */
@@ -239,15 +256,29 @@ static const struct operation {
 
 /* --- injection ----------------------------------------------------------- */
 
-static int fail_nth = -1;
+/*
+ * NTH: the nth allocation fails, and no other.  BEYOND: all that come after n pages, or
+ * after n * SLAB_STEP bytes of objects.
+ */
+enum injection { NTH, BEYOND };
 
-static void set_fail_nth(int nth)
+#define SLAB_STEP 64
+
+/* Of both kinds of allocation; how often may one fail, more than it ever will */
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define FAIL_PAGE_ALLOC	"/sys/kernel/debug/fail_page_alloc/"
+#define TIMES		1000000
+
+/* Of this thread, in /proc; open, for opening a file needs memory. */
+static int fail_nth = -1, make_it_fail = -1;
+
+static void set_number(int fd, int value)
 {
 	char text[16];
-	int length = snprintf(text, sizeof(text), "%d", nth);
+	int length = snprintf(text, sizeof(text), "%d", value);
 
-	if (pwrite(fail_nth, text, (size_t)length, 0) != length)
-		die("fail-nth");
+	if (pwrite(fd, text, (size_t)length, 0) != length)
+		die("/proc/thread-self/fail-nth or make-it-fail");
 }
 
 /* What is left of it: 0 if an allocation was made to fail. */
@@ -260,24 +291,64 @@ static int get_fail_nth(void)
 	return atoi(text);
 }
 
+static void write_number(const char *path, unsigned long value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lu", value);
+	write_file(path, text);
+}
+
+static void start_injection(enum injection kind, int n)
+{
+	if (kind == NTH) {
+		set_number(fail_nth, n);
+		return;
+	}
+	write_number(FAILSLAB "space", (unsigned long)n * SLAB_STEP);
+	write_number(FAIL_PAGE_ALLOC "space", (unsigned long)n);
+	write_number(FAILSLAB "times", TIMES);
+	write_number(FAIL_PAGE_ALLOC "times", TIMES);
+	set_number(make_it_fail, 1);
+}
+
+/* Was an allocation made to fail? */
+static bool end_injection(enum injection kind)
+{
+	bool injected;
+
+	if (kind == NTH) {
+		injected = !get_fail_nth();
+		set_number(fail_nth, 0);
+		return injected;
+	}
+	set_number(make_it_fail, 0);
+	return read_number(FAILSLAB "times") < TIMES ||
+	       read_number(FAIL_PAGE_ALLOC "times") < TIMES;
+}
+
 /* Allocations of all kinds, also those that may sleep and those of single pages. */
 static void set_up_injection(void)
 {
 	static const char *const settings[][2] = {
-		{ "failslab/ignore-gfp-wait", "N" }, { "fail_page_alloc/ignore-gfp-wait", "N" },
-		{ "fail_page_alloc/ignore-gfp-highmem", "N" }, { "fail_page_alloc/min-order", "0" },
-		{ "failslab/verbose", "0" }, { "fail_page_alloc/verbose", "0" },
+		{ "ignore-gfp-wait", "N" }, { "verbose", "0" },
+		{ "task-filter", "Y" }, { "interval", "1" }, { "probability", "100" },
 	};
 	char path[100];
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
+		snprintf(path, sizeof(path), FAILSLAB "%s", settings[i][0]);
+		write_file(path, settings[i][1]);
+		snprintf(path, sizeof(path), FAIL_PAGE_ALLOC "%s", settings[i][0]);
 		write_file(path, settings[i][1]);
 	}
+	write_file(FAIL_PAGE_ALLOC "ignore-gfp-highmem", "N");
+	write_file(FAIL_PAGE_ALLOC "min-order", "0");
 	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (fail_nth < 0)
-		die("fail-nth");
+	make_it_fail = open("/proc/thread-self/make-it-fail", O_RDWR | O_CLOEXEC);
+	if (fail_nth < 0 || make_it_fail < 0)
+		die("/proc/thread-self/fail-nth or make-it-fail");
 }
 
 static void open_vm(void)
@@ -308,54 +379,72 @@ static bool is_clean(int error)
 	return !error || error == ENOMEM || error == RAISED_SIGBUS;
 }
 
-/* With allocation @nth failing: how many were left to fail, or -1 and what is wrong. */
-static int inject(const struct operation *operation, int nth, int *refused, char *wrong,
-		  size_t size)
+/* With @n, see there: was an allocation made to fail?  If something is wrong, @wrong says so. */
+static bool inject(const struct operation *operation, enum injection kind, int n, int *refused,
+		   char *wrong, size_t size)
 {
-	int error, again, left, i;
+	int error, again, i;
+	bool injected;
 
 	open_vm();
 	for (i = 0; operation->before[i]; i++)
 		if (operation->before[i]())
 			die(operation->name);
-	set_fail_nth(nth);
+	start_injection(kind, n);
 	error = operation->op();
-	left = get_fail_nth();
-	set_fail_nth(0);
-	if (!left)
-		*refused += error != 0;
+	injected = end_injection(kind);
+	*refused += injected && error;
 	again = operation->once || !error ? 0 : operation->op();
 	close_vm();
-	if (is_clean(error) && !again)
-		return left;
-	snprintf(wrong, size, "allocation %d: %s; again: %s", nth, strerror(error),
-		 strerror(again));
-	return -1;
+	if (!is_clean(error) || again)
+		snprintf(wrong, size, "%s %d: %s; again: %s",
+			 kind == NTH ? "allocation" : "allocations beyond", n, strerror(error),
+			 strerror(again));
+	return injected;
 }
 
-static void try_operation(const struct operation *operation)
+static void try_operation(const struct operation *operation, enum injection kind)
 {
-	int injected = 0, refused = 0, left = 0, fds, vms = count_vms();
+	int count = 0, refused = 0, fd = free_fd(), vms = count_vms(), n = kind == NTH;
+	const char *what = kind == NTH ? "one fails" : "all fail beyond a budget";
+	const char *name = operation->name;
 	char wrong[128] = "";
 
-	fds = count_fds();
-	while (!left && injected < MAX_FAULTS) {
-		left = inject(operation, injected + 1, &refused, wrong, sizeof(wrong));
-		injected += !left;
+	while (!wrong[0] && count < MAX_FAULTS &&
+	       inject(operation, kind, n, &refused, wrong, sizeof(wrong))) {
+		count++;
+		n++;
 	}
-	if (left < 0)
-		result(false, "%s: %s", operation->name, wrong);
-	else if (!left)
-		result(false, "%s: no end after %d injections", operation->name, injected);
-	else if (operation->allocates && !injected)
-		result(false, "%s: no allocation failed, so nothing was tested", operation->name);
-	else if (count_fds() != fds)
-		result(false, "%s: descriptors are left open", operation->name);
+	if (wrong[0])
+		result(false, "%s: %s", name, wrong);
+	else if (count == MAX_FAULTS)
+		result(false, "%s: no end after %d injections", name, count);
+	else if (operation->allocates && !count)
+		result(false, "%s: no allocation failed, so nothing was tested", name);
+	else if (free_fd() != fd)
+		result(false, "%s: descriptors are left open, or reserved", name);
 	else if (!vms_are(vms))
-		result(false, "%s: VMs are left", operation->name);
+		result(false, "%s: VMs are left", name);
 	else
-		result(true, "%s: %d allocations failed, of which %d made it fail", operation->name,
-		       injected, refused);
+		result(true, "%s, %s: %d injections, of which %d made it fail", name, what, count,
+		       refused);
+}
+
+/* A page fault without memory is tried again by the kernel, for as long as there is none. */
+static bool is_page_fault(const struct operation *operation)
+{
+	return operation->op == op_write || operation->op == op_read;
+}
+
+static void try_operations(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(operations); i++)
+		try_operation(&operations[i], NTH);
+	for (i = 0; i < ARRAY_SIZE(operations); i++)
+		if (!is_page_fault(&operations[i]))
+			try_operation(&operations[i], BEYOND);
 }
 
 /* --- limits -------------------------------------------------------------- */
@@ -625,7 +714,6 @@ static void try_cgroup(enum greed how)
 int main(void)
 {
 	struct sigaction action = { .sa_handler = on_sigbus };
-	size_t i;
 
 	s.page = (size_t)sysconf(_SC_PAGESIZE);
 	s.size = PAGES * s.page;
@@ -635,8 +723,7 @@ int main(void)
 	sigaction(SIGBUS, &action, NULL);
 	set_up_injection();
 	set_up_cgroup();
-	for (i = 0; i < ARRAY_SIZE(operations); i++)
-		try_operation(&operations[i]);
+	try_operations();
 	try_limits();
 	try_signal();
 	try_poison();

@@ -70,8 +70,12 @@ threads() {
 }
 step "bench: several threads" "$folder/threads.log" threads || failed $? "$folder/threads.log"
 
-# How large the kernel is, before its sections are padded to whole pages.
-size_of() { "${cross}size" "$1/vmlinux.o" | awk 'NR == 2 { printf "kernel\ttext\tbytes\t%d\t%d\t%d\t1\nkernel\tdata\tbytes\t%d\t%d\t%d\t1\n", $1, $1, $1, $2, $2, $2 }'; }
+# How large the kernel is with KVM, built in or as modules, before its sections are
+# padded to whole pages.
+size_of() {
+	find "$1/vmlinux.o" "$1/arch" \( -name vmlinux.o -o -path '*/kvm/*.ko' \) -exec "${cross}size" -t {} + |
+		awk '$NF == "(TOTALS)" { printf "kernel\ttext\tbytes\t%d\t%d\t%d\t1\nkernel\tdata\tbytes\t%d\t%d\t%d\t1\n", $1, $1, $1, $2, $2, $2 }'
+}
 size_of "$base_dir/none/$kind" >>"$folder/base.tsv"
 size_of "$out" >>"$folder/series.tsv"
 for other in "${others[@]}"; do size_of "$base_dir/$other/$kind" >>"$folder/other-$other.tsv"; done
