@@ -11,7 +11,7 @@
  * Documentation/virt/kvm of the kernel; the Intel 64 and IA-32 Software Developer's
  * Manual (SDM); the PC16550D data sheet, with the names of linux/serial_reg.h.
  */
-#define _GNU_SOURCE		/* memfd_create() */
+#define _GNU_SOURCE		/* memfd_create(), TEMP_FAILURE_RETRY() */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -96,10 +96,10 @@ struct vmm {
 	struct uart uart;
 };
 
-/* For ioctls that work wherever KVM does as here; no signal handler, hence no EINTR. */
+/* For ioctls that work wherever KVM does; KVM_CREATE_VM says EINTR if a signal is pending. */
 static int do_ioctl(int fd, unsigned long request, const char *name, void *arg)
 {
-	int r = ioctl(fd, request, arg);
+	int r = (int)TEMP_FAILURE_RETRY(ioctl(fd, request, arg));
 
 	if (r < 0)
 		err(EXIT_HOST, "%s", name);
@@ -558,7 +558,7 @@ static struct options parse_options(int argc, char **argv)
 	if (argc - optind != 1 && argc - optind != 2)
 		usage(stderr, EXIT_USAGE);
 	mib = strtoul(mem, &end, 10);
-	if (*end || !mib || mib > MAX_MEM_MIB)
+	if (*mem == '-' || *end || !mib || mib > MAX_MEM_MIB)
 		errx(EXIT_USAGE, "--mem %s: not a number from 1 to %u", mem, MAX_MEM_MIB);
 	options.mem = mib * MIB;
 	options.kernel = argv[optind];

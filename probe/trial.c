@@ -50,7 +50,8 @@ struct guest {
 	unsigned char *code;
 	unsigned char *other;	/* what the data's memslot has as userspace_addr */
 	bool loops;		/* it handed out a byte, and will read the next one */
-	const char *untried;	/* why no guest can be run, or can tell; or NULL */
+	int seen;		/* the byte that it handed out, or -1 */
+	const char *untried;	/* why no guest can be run here, or NULL */
 	const char *failed;	/* the call that failed, with @error; or NULL */
 	int error;
 };
@@ -301,6 +302,29 @@ static const unsigned char *handed_out(struct kvm_run *run)
 	return (const unsigned char *)run + run->io.data_offset;
 }
 
+/* What uAPI headers before Linux 5.14 lack, from include/uapi/linux/kvm.h. */
+#ifndef KVM_GET_STATS_FD
+struct kvm_stats_header {
+	__u32 flags;
+	__u32 name_size;
+	__u32 num_desc;
+	__u32 id_offset;
+	__u32 desc_offset;
+	__u32 data_offset;
+};
+
+struct kvm_stats_desc {
+	__u32 flags;
+	__s16 exponent;
+	__u16 size;
+	__u32 offset;
+	__u32 bucket_size;
+	char name[];
+};
+
+#define KVM_GET_STATS_FD _IO(KVMIO, 0xce)
+#endif
+
 /* KVM_GET_STATS_FD's data: the counter called @name, or 0 if there is none. */
 static __u64 find_counter(const unsigned char *stats, const char *name)
 {
@@ -517,7 +541,7 @@ static bool has_private(const struct scope *scope)
 /* @guest can be closed whether or not that worked; what did not is noted there. */
 static void open_guest(int kvm, int vm, const struct scope *scope, struct guest *guest)
 {
-	*guest = (struct guest){ .vcpu = -1 };
+	*guest = (struct guest){ .vcpu = -1, .seen = -1 };
 	guest->untried = why_no_guest(scope->type);
 	if (!guest->untried)
 		guest->failed = build_guest(kvm, vm, has_private(scope), guest);
@@ -629,19 +653,27 @@ static unsigned char try_write(unsigned char *mem, __u64 flags, struct cell *cel
 	return 0;
 }
 
-/* Bind @fd to the data's memslot, or delete that (@fd -1). */
-static bool set_data_slot(int vm, const struct guest *guest, int fd)
+/* Bind @fd to the data's memslot, which has @memory as userspace_addr. */
+static bool set_data_slot(int vm, const void *memory, int fd)
 {
 	struct kvm_userspace_memory_region2 region = {
 		.slot = DATA_SLOT,
-		.flags = fd < 0 ? 0 : KVM_MEM_GUEST_MEMFD,
+		.flags = KVM_MEM_GUEST_MEMFD,
 		.guest_phys_addr = DATA_PAGE * page_size(),
-		.memory_size = fd < 0 ? 0 : page_size(),
-		.userspace_addr = (uintptr_t)guest->other,
-		.guest_memfd = fd < 0 ? 0 : (__u32)fd,
+		.memory_size = page_size(),
+		.userspace_addr = (uintptr_t)memory,
+		.guest_memfd = (__u32)fd,
 	};
 
 	return !ioctl(vm, KVM_SET_USER_MEMORY_REGION2, &region);
+}
+
+static void delete_data_slot(int vm, struct cell *cell)
+{
+	struct kvm_userspace_memory_region2 region = { .slot = DATA_SLOT };
+
+	if (ioctl(vm, KVM_SET_USER_MEMORY_REGION2, &region))
+		set_error(cell, errno, "the memslot could not be deleted");
 }
 
 static const char *why_not_bound(const struct scope *scope, __u64 flags)
@@ -661,10 +693,10 @@ static const char *why_not_bound(const struct scope *scope, __u64 flags)
 	return "KVM_SET_USER_MEMORY_REGION2 failed";
 }
 
-static bool try_bind(int vm, const struct scope *scope, const struct guest *guest,
-		     int fd, struct row *row)
+static bool try_bind(int vm, const struct scope *scope, const void *memory, int fd,
+		     struct row *row)
 {
-	if (set_data_slot(vm, guest, fd)) {
+	if (set_data_slot(vm, memory, fd)) {
 		set_yes(&row->cell[BIND]);
 		return true;
 	}
@@ -672,28 +704,14 @@ static bool try_bind(int vm, const struct scope *scope, const struct guest *gues
 	return false;
 }
 
-/* The guest read what is at userspace_addr: is that how it runs, or KVM's emulator? */
-static void judge_other(struct guest *guest, struct cell *cell)
-{
-	int emulated = is_emulated(guest->vcpu);
-
-	if (emulated < 0)
-		set_error(cell, errno, "whether KVM emulates the guest could not be asked");
-	else if (emulated)
-		guest->untried = "KVM emulates the guest's instructions, which read at userspace_addr";
-	else
-		set_cell(cell, NO, "", "the guest reads the memory at userspace_addr, not the file");
-}
-
-static void judge_byte(unsigned char seen, unsigned char expected, struct guest *guest,
-		       struct cell *cell)
+static void judge_byte(unsigned char seen, unsigned char expected, struct cell *cell)
 {
 	char reason[80];
 
 	if (seen == expected) {
 		set_yes(cell);
 	} else if (seen == OTHER) {
-		judge_other(guest, cell);
+		set_cell(cell, NO, "", "the guest reads the memory at userspace_addr, not the file");
 	} else {
 		snprintf(reason, sizeof(reason), "the guest reads 0x%02x, the file has 0x%02x",
 			 seen, expected);
@@ -701,10 +719,15 @@ static void judge_byte(unsigned char seen, unsigned char expected, struct guest 
 	}
 }
 
-/*
- * The guest must read @expected, which is what the file's first byte is.  If it turns out
- * that no guest can tell, guest->untried is set, and @cell is not.
- */
+/* Let KVM end the access that the guest stopped at, before the guest starts anew. */
+static void retire_exit(struct guest *guest)
+{
+	guest->run->immediate_exit = 1;
+	ioctl(guest->vcpu, KVM_RUN, 0);
+	guest->run->immediate_exit = 0;
+}
+
+/* The guest must read @expected, which is what the file's first byte is. */
 static void try_guest(int vm, struct guest *guest, unsigned char expected,
 		      struct cell *cell)
 {
@@ -713,7 +736,10 @@ static void try_guest(int vm, struct guest *guest, unsigned char expected,
 	char reason[80];
 
 	guest->loops = false;
-	if (guest->failed) {
+	guest->seen = -1;
+	if (guest->untried) {
+		set_untried(cell, guest->untried);
+	} else if (guest->failed) {
 		snprintf(reason, sizeof(reason), "%s failed", guest->failed);
 		set_error(cell, guest->error, reason);
 	} else if (!loops && prepare_vcpu(vm, guest->vcpu)) {
@@ -725,40 +751,51 @@ static void try_guest(int vm, struct guest *guest, unsigned char expected,
 		byte = handed_out(guest->run);
 		if (byte) {
 			guest->loops = true;
-			judge_byte(*byte, expected, guest, cell);
+			guest->seen = *byte;
+			judge_byte(*byte, expected, cell);
 			return;
 		}
 		snprintf(reason, sizeof(reason), "the guest stopped with exit reason %u",
 			 guest->run->exit_reason);
 		set_cell(cell, NO, "", reason);
+		retire_exit(guest);
 	}
 }
 
-/* Without a guest that could tell: what must be so by the kernel's documentation. */
-static void judge_untried(const struct scope *scope, const struct guest *guest,
-			  __u64 flags, struct cell *cell)
+/*
+ * The guest read at userspace_addr, and the file is mapped at @mem.  If KVM emulates the
+ * guest, that is where all its accesses go, and a VMM has @mem there: so try that.
+ */
+static void try_emulated_guest(int vm, struct guest *guest, int fd, const void *mem,
+			       unsigned char expected, struct row *row)
 {
-	if (!has_private(scope) && !(flags & GUEST_MEMFD_FLAG_MMAP))
-		set_cell(cell, NO, "",
-			 "in a VM without private memory, only a file with MMAP is the guest's memory");
-	else
-		set_untried(cell, guest->untried);
+	int emulated = is_emulated(guest->vcpu);
+
+	if (emulated < 0) {
+		set_error(&row->cell[GUEST], errno, "whether KVM emulates the guest could not be asked");
+	} else if (emulated) {
+		delete_data_slot(vm, &row->cell[BIND]);
+		if (set_data_slot(vm, mem, fd))
+			try_guest(vm, guest, expected, &row->cell[GUEST]);
+		else
+			set_error(&row->cell[GUEST], errno, "KVM_SET_USER_MEMORY_REGION2 failed");
+	}
 }
 
 /* Bind, run, and delete the memslot again. */
-static void try_memslot(int vm, const struct scope *scope, struct guest *guest,
-			int fd, unsigned char expected, struct row *row)
+static void try_memslot(int vm, const struct scope *scope, struct guest *guest, int fd,
+			const void *mem, unsigned char expected, struct row *row)
 {
-	struct cell *cell = &row->cell[GUEST];
-
-	if (!try_bind(vm, scope, guest, fd, row))
+	if (!try_bind(vm, scope, guest->other, fd, row))
 		return;
-	if (!guest->untried)
-		try_guest(vm, guest, expected, cell);
-	if (guest->untried)
-		judge_untried(scope, guest, row->flags, cell);
-	if (!set_data_slot(vm, guest, -1))
-		set_error(&row->cell[BIND], errno, "the memslot could not be deleted");
+	if (guest->untried && !has_private(scope) && !(row->flags & GUEST_MEMFD_FLAG_MMAP))
+		set_cell(&row->cell[GUEST], NO, "",
+			 "in a VM without private memory, only a file with MMAP is the guest's memory");
+	else
+		try_guest(vm, guest, expected, &row->cell[GUEST]);
+	if (guest->seen == OTHER && mem)
+		try_emulated_guest(vm, guest, fd, mem, expected, row);
+	delete_data_slot(vm, &row->cell[BIND]);
 }
 
 static void try_row(int vm, const struct scope *scope, struct guest *guest, struct row *row)
@@ -778,7 +815,7 @@ static void try_row(int vm, const struct scope *scope, struct guest *guest, stru
 	mem = try_mmap(fd, row->flags, &row->cell[MMAP]);
 	if (mem)
 		first_byte = try_write(mem, row->flags, &row->cell[WRITE]);
-	try_memslot(vm, scope, guest, fd, first_byte, row);
+	try_memslot(vm, scope, guest, fd, mem, first_byte, row);
 	unmap_pages(mem, page_size());
 	close(fd);
 }

@@ -13,6 +13,7 @@ export GMEM_WALK=1
 set_paths
 COMPILE=${COMPILE:-}
 [ -n "$COMPILE" ] || [ -z "${compile_only:-}" ] || die USAGE "ARCH=$ARCH is only compiled; say COMPILE=1"
+[ -n "$COMPILE" ] || need_tests
 [ "$SERIES" != none ] || [ -n "$EXTRA" ] || die USAGE "SERIES=none has no patches to go through"
 lock
 need run

@@ -73,7 +73,7 @@ suite() {
 				[ -z "$complained" ] || give_up "$1" "$log" "$rc"
 				complained=1
 				note "the kernel complained; all tests again in a new guest"
-				sed -n "s/^verdict: FAIL SPLAT: /$1: /p" "$log" >>"$folder/splats"
+				sed "s/^/$1: /" results/latest/splats >>"$folder/splats"
 				ln -s "../$(readlink results/latest)" "$folder/$1.$part"
 				rm -f "$folder/$1.tsv" results/latest/junit.xml
 				tests=$(programs "$2")

@@ -19,10 +19,15 @@ ARCH=$(cut -f3 "$folder/subject") kind=$ARCH$(cut -f4 "$folder/subject")
 export GMEM_REPEAT=${GMEM_REPEAT:-scripts/differences.sh $folder}
 known=$(known_failures)
 
-# Differences, one a line: what numbers and addresses a failing line holds does not count.
+# Differences, one a line: what numbers and addresses a failing line holds does not count,
+# but for the exit code.
 awk -F'\t' -v OFS='\t' -v known="$known" '
 	function trim(s) { gsub(/^ +| +$/, "", s); return s }
-	function plain(s) { gsub(/0x[0-9a-f]+/, "N", s); gsub(/[0-9]+/, "N", s); return s }
+	function plain(s,   code) {
+		if (match(s, /^[a-z]+: exit=[0-9]+/)) { code = substr(s, 1, RLENGTH); s = substr(s, RLENGTH + 1) }
+		gsub(/0x[0-9a-f]+/, "N", s); gsub(/[0-9]+/, "N", s)
+		return code s
+	}
 	function said(run, name) {
 		if (!((run, name) in result)) return "missing"
 		return result[run, name] (detail[run, name] == "" ? "" : ": " detail[run, name])
@@ -79,21 +84,22 @@ awk -F'\t' -v OFS='\t' -v known="$known" '
 # too, unless it was the emulator, or expect/ knows it.
 if [ -s "$folder/hangs" ]; then
 	awk -v OFS='\t' '
-		FNR == NR { if ($3 == "flaky" && / hang /) on_base[$1]; next }
+		FILENAME == ARGV[1] { if ($3 == "flaky" && / hang /) on_base[$1]; next }
 		/\(the emulator\)$/ { next }
 		$1 == "base-on-base:" { on_base[$2]; next }
 		!($2 in on_base) { print $2, "hung the guest on the series (" $1 "), and not on the base" }' \
 		"$known" "$folder/hangs" | sed 's/:)/)/' | sort -u >>"$folder/differences"
 fi
 
-# A kernel that complained once, on the series and not on the base: a difference, unless
-# expect/ knows that the base does ("splat" among a test's results, and where it was).
+# What a kernel complained of once, on the series and not on the base at that place: a
+# difference, unless expect/ knows that the base does ("splat" among a test's results, and
+# where it was). What names no place, as a stall does not, the base excuses nowhere.
 if [ -s "$folder/splats" ]; then
 	awk -v OFS='\t' -v known="$known" '
 		function where(s) { sub(/\+0x.*/, "", s); return s }
 		BEGIN { while ((getline line < known) > 0) if (split(line, f, " *[|] *") == 4 && f[2] ~ /splat/ && line !~ /^#/) text[f[3]] }
 		{ run = $1; sub(/^[^ ]* /, "") }
-		run == "base-on-base:" { on_base[where($0)]; next }
+		run == "base-on-base:" { if (/\+0x/) on_base[where($0)]; next }
 		{
 			for (t in text) if (t != "" && index($0, t)) next
 			if (!(where($0) in on_base)) print "the kernel", "of the series complained (" run "), and not the base'"'"'s: " $0

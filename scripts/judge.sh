@@ -23,8 +23,9 @@ out_fd=1
 if [ -f "$run/exec" ]; then out_fd=2; fi
 
 # What the kernel prints when something went wrong. "WARNING:" heads every
-# WARN(); lockdep, RCU and the hung-task detector have forms of their own.
-splats='WARNING: |BUG: |Oops: |Internal error: |kernel BUG at |KASAN: |KCSAN: |UBSAN: |INFO: (possible|suspicious|task |rcu|trying)|rcu: INFO|general protection fault|Unable to handle kernel|unreferenced object|ODEBUG: |kmemleak: .*(disabled|Cannot allocate|pool empty)|soft lockup|hard LOCKUP|DEBUG_LOCKS_WARN|refcount_t: |list_(add|del) corruption|stack-protector'
+# WARN(); lockdep, RCU and the hung-task detector have forms of their own. kmemleak
+# without memory for a "scan area" scans all of an object instead, and goes on.
+splats='WARNING: |BUG: |Oops: |Internal error: |kernel BUG at |KASAN: |KCSAN: |UBSAN: |INFO: (possible|suspicious|task |rcu|trying)|rcu: INFO|general protection fault|Unable to handle kernel|unreferenced object|ODEBUG: |kmemleak: .*(disabled|Cannot allocate a kmemleak_object|pool empty)|soft lockup|hard LOCKUP|DEBUG_LOCKS_WARN|refcount_t: |list_(add|del) corruption|stack-protector'
 
 # verdict CLASS MESSAGE [FILE]: the one line, and around it what a person needs.
 verdict() {
@@ -55,7 +56,8 @@ around() {
 	echo "$run/excerpt"
 }
 
-first() { grep -aE -m 1 "$1" "$2" | tr -d '\r' | sed 's/^\[[ 0-9.]*\] *//'; }
+all() { grep -aE "$1" "$2" | tr -d '\r' | sed 's/^\[[ 0-9.]*\] *//' | awk '!seen[$0]++'; }
+first() { all "$1" "$2" | sed -n 1p; }
 
 # parse_ktap: RUN/results.tsv from the runner's KTAP, one line for each program:
 # result, name, seconds-free detail (why it failed or was skipped). Nested cases,
@@ -117,6 +119,7 @@ judge_guest() {
 	fi
 	for log in "$run/kmsg" "$console"; do
 		if grep -aqsE "$splats" "$log"; then
+			all "$splats" "$log" >"$run/splats" # for compare
 			verdict SPLAT "$(first "$splats" "$log")" "$(around "$splats" "$log")"
 		fi
 	done

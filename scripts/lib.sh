@@ -244,6 +244,12 @@ required_tests() {
 	echo "$file"
 }
 
+# need_tests: TESTS names some, or some are required.
+need_tests() {
+	[ -n "${TESTS:-}" ] || [ -e "$(required_tests)" ] ||
+		die USAGE "no selftest is required for BASE=$BASE ARCH=$ARCH, there is no $(required_tests); name some in TESTS"
+}
+
 # --- long work ---------------------------------------------------------------
 
 children=()
@@ -471,7 +477,7 @@ new_folder() {
 	subject >"$folder/subject"
 }
 
-xml() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g' | tr -d '\000-\010\013\014\016-\037'; }
+xml() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g' | tr -d '\000-\010\013\014\016-\037' | LC_ALL=C tr '\200-\377' '?'; }
 
 # junit NAME RESULTS VERDICT: for CI systems, the results (a line each: result, test,
 # why), if that file is there, and the verdict as a test of its own: it may fail where no

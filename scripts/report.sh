@@ -71,9 +71,11 @@ matrix() {
 				if (program[$6] != "" && !(program[$6] in has)) { has[program[$6]]; programs[++nprograms] = program[$6] }
 			}
 			# of a test without a result, the cases have none, either
-			if ($5 !~ /^(case-)?(pass|fail|skip|timeout)$/)
+			# and those of an older run are none of one that did not pass
+			known_result = $5 ~ /^(case-)?(pass|fail|skip|timeout)$/
+			if (!known_result || $5 ~ /^(fail|skip|timeout)$/)
 				for (j = 1; j <= ntests; j++)
-					if (program[tests[j]] == $6 && (column, tests[j]) in result) {
+					if (program[tests[j]] == $6 && (column, tests[j]) in result && !(known_result && folder[column, tests[j]] == $4)) {
 						result[column, tests[j]] = $5; folder[column, tests[j]] = $4; why[column, tests[j]] = $7
 					}
 			sub(/^case-/, "", $5)

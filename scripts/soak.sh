@@ -15,6 +15,7 @@ set_paths
 lock
 need run
 sub build
+if [ -n "$DEBUG" ]; then sub planted; fi
 
 # the program has its own limit, and needs time to see that all is gone
 export TIMEOUT=${GMEM_SET[TIMEOUT]:-7200}

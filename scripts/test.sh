@@ -13,6 +13,7 @@ set_paths
 limit=${GMEM_TEST_LIMIT:-${DEBUG:+600}}
 [[ $limit =~ ^([1-9][0-9]*)?$ ]] || die USAGE "GMEM_TEST_LIMIT='$limit' is not a positive number of seconds"
 [[ -z ${TESTS:-} || $TESTS = *[![:space:]]* ]] || die USAGE "TESTS is blank; name tests, or leave it out for those that expect/ requires"
+need_tests
 lock
 
 # A name that no source has is refused before minutes of building; below, the list of

@@ -20,7 +20,10 @@ setup() {
 		cp "fake/$n" "results/run$n/results.tsv"
 		echo "$TESTS" >"results/run$n/tests"
 		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 106 ]; then echo 'verdict: FAIL PANIC: oops'; fi
-		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 109 ]; then echo 'verdict: FAIL SPLAT: WARNING: at bad_code+0x24/0x1c0, CPU#1: a_test/429'; fi
+		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 109 ]; then
+			echo 'verdict: FAIL SPLAT: WARNING: at bad_code+0x24/0x1c0, CPU#1: a_test/429'
+			cat fake/splats >"results/run$n/splats"
+		fi
 		if [ "$(cat "fake/rc$n" 2>/dev/null)" = 107 ]; then
 			touch "results/run$n/hung"
 			if [ -f "fake/cpus$n" ]; then cp "fake/cpus$n" "results/run$n/cpus"; fi
@@ -38,6 +41,7 @@ setup() {
 	cp fake/0 fake/2
 	tsv_add 2 'pass new_test'
 	echo 'b_test | fail | b_test.c:10: x == 0x1f | the emulator lacks x' >expect/v7.3/x86_64/failures
+	echo 'WARNING: at bad_code+0x24/0x1c0, CPU#1: a_test/429' >fake/splats
 }
 
 # tsv RUN 'RESULT NAME DETAIL'...: the results of one run; tsv_add: more of them.
@@ -221,6 +225,33 @@ splat_once() {
 	expect 0 'verdict: PASS'
 }
 
+@test "compare: what a kernel complains of behind what is known is a difference, too" {
+	echo 'BUG: KASAN: slab-use-after-free in worse_code+0x10/0x20' >>fake/splats
+	echo 'a_test | flaky 2 pass 1 splat | at bad_code | a bug of the base' >>expect/v7.3/x86_64/failures
+	splat_once 2
+	run make compare
+	expect 1 'differences (1): the kernel of the series complained (series-on-series), and not the base'
+	expect 1 'worse_code'
+}
+
+@test "compare: a complaint that names no place is no excuse for another" {
+	echo 'rcu: INFO: rcu_sched detected stalls on CPUs/tasks:' >fake/splats
+	splat_once 2
+	run make compare
+	sed -i '1i base-on-base: rcu: INFO: rcu_sched detected stalls on CPUs/tasks:' results/*-compare-*/splats
+	run scripts/differences.sh results/*-compare-*
+	expect 1 'the kernel of the series complained (series-on-series)'
+}
+
+@test "compare: another exit code is a difference" {
+	tsv 0 'pass a_test' 'fail b_test exit=127' 'skip c_test no SEV'
+	tsv 1 'pass a_test' 'fail b_test exit=139' 'skip c_test no SEV'
+	cp fake/1 fake/2
+	echo 'b_test | fail | exit=127 | no bash' >expect/v7.3/x86_64/failures
+	run make compare
+	expect 1 'differences (1): b_test base: fail: exit=127 series: fail: exit=139'
+}
+
 @test "compare: a kernel that complains twice ends it" {
 	splat_once 1
 	echo 109 >fake/rc2
@@ -257,6 +288,11 @@ hang_once() {
 	echo 'b_test | flaky 2 fail 1 hang | | the emulator' >expect/v7.3/x86_64/failures
 	run scripts/differences.sh results/*-compare-*
 	expect 0 'the guest hung in: 1 series-on-series: b_test'
+	# also where expect/ has nothing to say
+	: >expect/v7.3/x86_64/failures
+	run scripts/differences.sh results/*-compare-*
+	expect 1 'differences (2)'
+	grep -q 'hung the guest on the series' results/*-compare-*/differences
 	echo 'b_test | fail | b_test.c:10: x == 0x1f | the emulator lacks x' >expect/v7.3/x86_64/failures
 	sed -i '1i base-on-base: b_test' results/*-compare-*/hangs
 	run scripts/differences.sh results/*-compare-*

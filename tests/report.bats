@@ -90,6 +90,16 @@ in_browser() {
 	refute grep -q '<th>one</th>.*class=pass' "$page"
 }
 
+@test "report: a program that fails before its first case: the case does not stay what it was" {
+	printf 'case-pass\tset_memory_region_test.one\t\n' >>"$results/20260101-000001-test/results.tsv"
+	run_folder 20260101-000003-test pass 'v7.3\tflags\tx86_64\t\t\t'
+	"$top/scripts/judge.sh" "$results/20260101-000003-test" >/dev/null
+	sed -i '/set_memory_region_test/s/^pass.*/fail\tset_memory_region_test\texit=139/' "$results/20260101-000003-test/results.tsv"
+	"$top/scripts/report.sh" "$results"
+	grep -q '<th>one</th>.*class=fail><a href="20260101-000003-test/' "$page"
+	refute grep -q '<th>one</th>.*class=pass' "$page"
+}
+
 @test "report: with other kernel parameters, no cell; nothing run, said so; no folder" {
 	rm -r "$results"/2*
 	run_folder 20260101-000001-test pass 'v7.3\tflags\tx86_64\t\tkvm_amd.npt=0\t'

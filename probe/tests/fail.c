@@ -9,7 +9,8 @@
  * numbers to others; with VM_ONLY, /dev/kvm answers 0 to them.  TYPES is a mask of VM
  * types that the host seems to have; those that it lacks are default ones.  With
  * KVM_RUN_EINTR=1, KVM_RUN is interrupted by the alarm; 2: by something else, once.  With
- * EMULATED, a vCPU's statistics say that KVM emulated that many instructions.  With
+ * EMULATED, memslots are not bound to files, so that the guest reads at userspace_addr, and
+ * a vCPU's statistics say that KVM emulated that many instructions.  With
  * BLOCKED, all signals are when the program starts.  With TTY_COLUMNS, the output is a
  * terminal of that width: the guests of the bench have none that would not lose characters.
  */
@@ -188,6 +189,7 @@ int __wrap_open(const char *path, int flags, ...)
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
+	struct kvm_userspace_memory_region2 unbound;
 	unsigned long arg;
 	va_list args;
 
@@ -213,6 +215,11 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		return result();
 	if (request == KVM_GET_STATS_FD && getenv("EMULATED"))
 		return emulated_stats();
+	if (request == KVM_SET_USER_MEMORY_REGION2 && getenv("EMULATED")) {
+		unbound = *(struct kvm_userspace_memory_region2 *)arg;
+		unbound.flags = 0;
+		arg = (unsigned long)&unbound;
+	}
 	return __real_ioctl(fd, request, arg);
 }
 

@@ -179,9 +179,12 @@ faults() {
 	show alarm env KVM_RUN_EINTR=1 FAIL_AT=999999 ./gmem-probe-fail
 	show interrupted env KVM_RUN_EINTR=2 FAIL_AT=999999 ./gmem-probe-fail
 	show blocked env BLOCKED=1 FAIL_AT=999999 ./gmem-probe-fail
-	show emulated env EMULATED=1 FAIL_AT=999999 ./gmem-probe-fail
-	show emulated-none env EMULATED=0 FAIL_AT=999999 ./gmem-probe-fail
-	show require-emulated env EMULATED=1 FAIL_AT=999999 ./gmem-probe-fail --require INIT_SHARED
+	export EMULATED=1
+	show faults-emulated each 24 --json
+	show require-emulated env FAIL_AT=999999 ./gmem-probe-fail --require MMAP,INIT_SHARED
+	show require-emulated-private env FAIL_AT=999999 ./gmem-probe-fail --require MMAP
+	show emulated-none env EMULATED=0 FAIL_AT=999999 ./gmem-probe-fail --require MMAP,INIT_SHARED
+	unset EMULATED
 	show sev env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail
 	show sev-json env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail --json
 	show require-sev env TYPES=15 FAIL_AT=999999 ./gmem-probe-fail --require sev
