@@ -38,7 +38,7 @@ setup_file() {
 	# ASan does not link statically; boot-input.bats has it
 	compile_gmem_boot gcc -static -fsanitize=undefined -fno-sanitize-recover=all -isystem build/v7.3/flags/x86_64/usr/include -o "$gmem_boot"
 	compile_gmem_boot gcc -static -isystem build/v7.3/flags/x86_64/usr/include probe/tests/fail.c \
-		-Wl,--wrap=open,--wrap=ioctl,--wrap=fcntl,--wrap=isatty,--wrap=stat,--wrap=uname,--wrap=mmap,--wrap=calloc -o "$gmem_boot-fail"
+		"$fail_wraps" -o "$gmem_boot-fail"
 }
 
 setup() { cd "$top" || return; }

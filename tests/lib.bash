@@ -69,6 +69,10 @@ expect() {
 # image_of BASE SERIES: the x86_64 kernel of a build.
 image_of() { echo "build/$1/$2/x86_64/arch/x86/boot/bzImage"; }
 
+# The linker's option for probe/tests/fail.c: the calls that it wraps.
+# shellcheck disable=SC2034 # for the tests
+fail_wraps=-Wl,--wrap=open,--wrap=ioctl,--wrap=fcntl,--wrap=read,--wrap=isatty,--wrap=stat,--wrap=uname,--wrap=mmap,--wrap=calloc
+
 # compile_gmem_boot CC FLAG...: the example VMM, strictly.
 compile_gmem_boot() {
 	"$@" -O2 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I probe examples/gmem-boot.c

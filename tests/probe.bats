@@ -13,7 +13,6 @@ setup_file() {
 setup() { cd "$top" || return; }
 
 strict=(-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Werror)
-wraps=-Wl,--wrap=open,--wrap=ioctl,--wrap=fcntl,--wrap=read,--wrap=isatty,--wrap=stat,--wrap=uname,--wrap=mmap,--wrap=calloc
 
 # paths BASE SERIES ARCH [EXTRA]: what the bench has for that kernel: headers, cross.
 paths() {
@@ -74,7 +73,7 @@ main_guest() {
 		mkdir -p "$dir" "$guests/gcov"
 		compile "$dir"
 		# where gcov looks for what it counts
-		(cd "$guests/gcov" && gcc -static --coverage -isystem "$headers" "$wraps" -I"$top/probe" \
+		(cd "$guests/gcov" && gcc -static --coverage -isystem "$headers" "$fail_wraps" -I"$top/probe" \
 			-o gmem-probe-fail "$top"/probe/*.c "$top/probe/tests/fail.c")
 		cp "$guests/gcov/gmem-probe-fail" "$dir"
 	fi
