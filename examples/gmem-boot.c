@@ -558,7 +558,7 @@ static struct options parse_options(int argc, char **argv)
 	if (argc - optind != 1 && argc - optind != 2)
 		usage(stderr, EXIT_USAGE);
 	mib = strtoul(mem, &end, 10);
-	if (*mem == '-' || *end || !mib || mib > MAX_MEM_MIB)
+	if (strchr(mem, '-') || *end || !mib || mib > MAX_MEM_MIB)
 		errx(EXIT_USAGE, "--mem %s: not a number from 1 to %u", mem, MAX_MEM_MIB);
 	options.mem = mib * MIB;
 	options.kernel = argv[optind];

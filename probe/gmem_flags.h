@@ -197,7 +197,8 @@ static inline int gmem__set_cloexec(int fd)
  * there are no flags (a creation with flags 0 needs 6.8).
  *
  * Return: 0, or a negative errno: -EIO if another process created the VM, or the
- * VM is dead; -EBADF, -ENOTTY or -EINVAL if @fd is neither /dev/kvm nor a VM.
+ * VM is dead; -EBADF, -ENOTTY or -EINVAL if @fd is neither /dev/kvm nor a VM, or
+ * what else its driver answers to an ioctl that it does not know.
  */
 static inline int gmem_query_flags(int fd, __u64 *mask)
 {

@@ -938,8 +938,12 @@ static void confirm_system(struct findings *findings)
 	unsigned int i;
 
 	system->unconfirmed = system->mask & 0xffffffff00000000ULL;
-	for (i = 1; i < findings->nr_scopes; i++)
+	for (i = 1; i < findings->nr_scopes; i++) {
+		/* a VM that could not be asked may have any of them */
+		if (findings->scopes[i].failed)
+			system->unconfirmed = 0;
 		system->unconfirmed &= ~(findings->scopes[i].mask & ~findings->scopes[i].unconfirmed);
+	}
 }
 
 /**

@@ -11,7 +11,7 @@ folder=$(realpath "${1:?differences.sh takes the folder of one compare}") # befo
 . "$(dirname "$0")/lib.sh"
 runs=("$folder"/{base-on-base,base-on-series,series-on-series}.tsv)
 for file in "${runs[@]}"; do
-	[ -f "$file" ] || die USAGE "$folder is no folder of compare: it has no $(basename "$file")"
+	[ -s "$file" ] || die USAGE "$folder is no folder of compare: it has no $(basename "$file"), or nothing is in it"
 done
 [ -f "$folder/subject" ] || die USAGE "$folder is no folder of compare: it has no subject"
 BASE=$(cut -f1 "$folder/subject") branch=$(cut -f2 "$folder/subject")
@@ -84,7 +84,7 @@ awk -F'\t' -v OFS='\t' -v known="$known" '
 # too, unless it was the emulator, or expect/ knows it.
 if [ -s "$folder/hangs" ]; then
 	awk -v OFS='\t' '
-		FILENAME == ARGV[1] { if ($3 == "flaky" && / hang /) on_base[$1]; next }
+		FILENAME == ARGV[1] { if (split($0, f, " *[|] *") == 4 && f[2] ~ /^flaky.* hang$/) on_base[f[1]]; next }
 		/\(the emulator\)$/ { next }
 		$1 == "base-on-base:" { on_base[$2]; next }
 		!($2 in on_base) { print $2, "hung the guest on the series (" $1 "), and not on the base" }' \

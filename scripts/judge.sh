@@ -50,13 +50,21 @@ verdict() {
 	exit "${code:-${exit_codes[$class]}}"
 }
 
+# every_splat: also those that the kernel's own log has lost, when it does not reach back
+# to the start; on the console, programs may write into the kernel's lines.
+every_splat() {
+	local logs=("$run/kmsg" "$console")
+	if grep -qs 'Linux version' "$run/kmsg" && grep -aqE "$splats" "$run/kmsg"; then logs=("$run/kmsg"); fi
+	all "$splats" "${logs[@]}"
+}
+
 # around PATTERN LOG: the kernel's lines from the first match on, for the verdict.
 around() {
 	grep -aE -m 1 -B 3 -A 36 "$1" "$2" >"$run/excerpt" || true # no match: nothing to show
 	echo "$run/excerpt"
 }
 
-all() { grep -aE "$1" "$2" | tr -d '\r' | sed 's/^\[[ 0-9.]*\] *//' | awk '!seen[$0]++'; }
+all() { grep -ahsE "$1" "${@:2}" | tr -d '\r' | sed 's/^\[[ 0-9.]*\] *//' | awk '!seen[$0]++'; }
 first() { all "$1" "$2" | sed -n 1p; }
 
 # parse_ktap: RUN/results.tsv from the runner's KTAP, one line for each program:
@@ -119,7 +127,7 @@ judge_guest() {
 	fi
 	for log in "$run/kmsg" "$console"; do
 		if grep -aqsE "$splats" "$log"; then
-			all "$splats" "$log" >"$run/splats" # for compare
+			every_splat >"$run/splats" # for compare
 			verdict SPLAT "$(first "$splats" "$log")" "$(around "$splats" "$log")"
 		fi
 	done

@@ -38,7 +38,7 @@ refused() {
 
 @test "--mem: no number, zero, too much, more than 64 bits hold" {
 	local mem
-	for mem in '' x 0 -1 1x 2049 17592186044417 99999999999999999999 -18446744073709551360; do
+	for mem in '' x 0 -1 1x 2049 17592186044417 99999999999999999999 -18446744073709551360 ' -18446744073709551360'; do
 		refused 2 "--mem $mem: not a number from 1 to 2048" --mem "$mem" kernel
 	done
 }

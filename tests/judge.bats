@@ -80,6 +80,22 @@ bats_require_minimum_version 1.5.0
 	expect 109 'FAIL SPLAT'
 }
 
+@test "all splats are kept for compare, also those that only the console still has" {
+	local run=$BATS_TEST_TMPDIR/splats
+	cp -r "$top/tests/golden/splat" "$run"
+	echo 'BUG: KASAN: slab-use-after-free in later+0x10/0x20' >>"$run/kmsg"
+	judge "$run"
+	expect 109 'FAIL SPLAT'
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/run/splats")" -eq 2 ]
+	grep -qx 'BUG: KASAN: slab-use-after-free in later+0x10/0x20' "$BATS_TEST_TMPDIR/run/splats"
+	sed -i '/Linux version/d' "$run/kmsg"
+	echo '[    1.234567] BUG: KASAN: slab-use-after-free in early+0x10/0x20' >>"$run/console.log"
+	judge "$run"
+	expect 109 'FAIL SPLAT'
+	grep -qx 'BUG: KASAN: slab-use-after-free in early+0x10/0x20' "$BATS_TEST_TMPDIR/run/splats"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/run/splats")" -eq 3 ]
+}
+
 @test "QEMU killed before its time: not the guest's fault" {
 	local run=$BATS_TEST_TMPDIR/killed
 	cp -r "$top/tests/golden/hang" "$run"

@@ -209,6 +209,19 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 	[[ $(cat "$guests/section") =~ ^[0-9]+\ calls$ ]] || fail "$(cat "$guests/section")"
 }
 
+@test "a guest that stops elsewhere: the next one starts anew" {
+	main_guest
+	says main unbound 0 'the guest stopped with exit reason 6'
+	grep -Eq '^default +yes +ENODEV +- +[^ ]+ +no +no +INIT_SHARED$' "$guests/section"
+	grep -Eq '^default +yes +yes +yes +yes +yes +yes +MMAP INIT_SHARED$' "$guests/section"
+}
+
+@test "no VM can be asked: nothing is said to be accepted by none" {
+	main_guest
+	says main no-vm-high 1 'KVM_CREATE_VM: Too many open files'
+	refute grep -q 'accepted in no combination' "$guests/section"
+}
+
 @test "KVM_RUN interrupted: by the alarm, the guest did not answer; else again" {
 	main_guest
 	says main alarm 1 'EINTR   the guest did not answer in time'

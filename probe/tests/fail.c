@@ -9,6 +9,7 @@
  * numbers to others; with VM_ONLY, /dev/kvm answers 0 to them.  TYPES is a mask of VM
  * types that the host seems to have; those that it lacks are default ones.  With
  * KVM_RUN_EINTR=1, KVM_RUN is interrupted by the alarm; 2: by something else, once.  With
+ * UNBOUND=N, the Nth memslot is not made, though it seems so.  With
  * EMULATED, memslots are not bound to files, so that the guest reads at userspace_addr, and
  * a vCPU's statistics say that KVM emulated that many instructions.  With
  * BLOCKED, all signals are when the program starts.  With TTY_COLUMNS, the output is a
@@ -149,6 +150,15 @@ static bool interrupted(void)
 	return true;
 }
 
+/* Is this the memslot that is not to be made? */
+static bool unbound(const struct kvm_userspace_memory_region2 *region)
+{
+	static int number;
+	const char *which = getenv("UNBOUND");
+
+	return which && region->memory_size && ++number == atoi(which);
+}
+
 /* A file like that of KVM_GET_STATS_FD, with two counters. */
 static int emulated_stats(void)
 {
@@ -189,7 +199,7 @@ int __wrap_open(const char *path, int flags, ...)
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
-	struct kvm_userspace_memory_region2 unbound;
+	struct kvm_userspace_memory_region2 plain;
 	unsigned long arg;
 	va_list args;
 
@@ -215,10 +225,12 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		return result();
 	if (request == KVM_GET_STATS_FD && getenv("EMULATED"))
 		return emulated_stats();
+	if (request == KVM_SET_USER_MEMORY_REGION2 && unbound((void *)arg))
+		return 0;
 	if (request == KVM_SET_USER_MEMORY_REGION2 && getenv("EMULATED")) {
-		unbound = *(struct kvm_userspace_memory_region2 *)arg;
-		unbound.flags = 0;
-		arg = (unsigned long)&unbound;
+		plain = *(struct kvm_userspace_memory_region2 *)arg;
+		plain.flags = 0;
+		arg = (unsigned long)&plain;
 	}
 	return __real_ioctl(fd, request, arg);
 }

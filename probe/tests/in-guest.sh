@@ -179,6 +179,8 @@ faults() {
 	show alarm env KVM_RUN_EINTR=1 FAIL_AT=999999 ./gmem-probe-fail
 	show interrupted env KVM_RUN_EINTR=2 FAIL_AT=999999 ./gmem-probe-fail
 	show blocked env BLOCKED=1 FAIL_AT=999999 ./gmem-probe-fail
+	show unbound env UNBOUND=3 FAIL_AT=999999 ./gmem-probe-fail
+	show no-vm-high sh -c 'ulimit -n 4; FLAGS_HI_IS=10 FAIL_AT=999999 exec ./gmem-probe-fail'
 	export EMULATED=1
 	show faults-emulated each 24 --json
 	show require-emulated env FAIL_AT=999999 ./gmem-probe-fail --require MMAP,INIT_SHARED
