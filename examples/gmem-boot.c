@@ -11,7 +11,7 @@
  * Documentation/virt/kvm of the kernel; the Intel 64 and IA-32 Software Developer's
  * Manual (SDM); the PC16550D data sheet, with the names of linux/serial_reg.h.
  */
-#define _GNU_SOURCE		/* memfd_create(), TEMP_FAILURE_RETRY() */
+#define _GNU_SOURCE		/* memfd_create() */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -71,8 +71,7 @@ struct options {
 /* What is loaded into RAM: (a part of) a file, which is mapped. */
 struct image {
 	const uint8_t *data;
-	uint64_t size;
-	uint64_t gpa;
+	uint64_t size, gpa;
 };
 
 /* The guest's RAM: one file, one mapping of it, one memslot. */
@@ -99,8 +98,10 @@ struct vmm {
 /* For ioctls that work wherever KVM does; KVM_CREATE_VM says EINTR if a signal is pending. */
 static int do_ioctl(int fd, unsigned long request, const char *name, void *arg)
 {
-	int r = (int)TEMP_FAILURE_RETRY(ioctl(fd, request, arg));
+	int r = ioctl(fd, request, arg);
 
+	if (r < 0 && errno == EINTR)
+		return do_ioctl(fd, request, name, arg);
 	if (r < 0)
 		err(EXIT_HOST, "%s", name);
 	return r;
@@ -279,8 +280,7 @@ static void write_boot_params(const struct vmm *vmm, const struct setup_header *
 	params->hdr.cmd_line_ptr = CMDLINE_GPA;
 	params->hdr.ramdisk_image = (__u32)initramfs->gpa;
 	params->hdr.ramdisk_size = (__u32)initramfs->size;
-	/* type 1 is RAM */
-	params->e820_table[0] = (struct boot_e820_entry){ 0, EBDA_GPA, 1 };
+	params->e820_table[0] = (struct boot_e820_entry){ 0, EBDA_GPA, 1 };	/* 1: RAM */
 	params->e820_table[1] =
 		(struct boot_e820_entry){ HIGH_RAM_GPA, vmm->ram.size - HIGH_RAM_GPA, 1 };
 	params->e820_entries = 2;

@@ -770,16 +770,23 @@ static void try_emulated_guest(int vm, struct guest *guest, int fd, const void *
 			       unsigned char expected, struct row *row)
 {
 	int emulated = is_emulated(guest->vcpu);
+	struct cell *cell = &row->cell[GUEST];
 
+	if (!emulated)
+		return;
 	if (emulated < 0) {
-		set_error(&row->cell[GUEST], errno, "whether KVM emulates the guest could not be asked");
-	} else if (emulated) {
-		delete_data_slot(vm, &row->cell[BIND]);
-		if (set_data_slot(vm, mem, fd))
-			try_guest(vm, guest, expected, &row->cell[GUEST]);
-		else
-			set_error(&row->cell[GUEST], errno, "KVM_SET_USER_MEMORY_REGION2 failed");
+		set_error(cell, errno, "whether KVM emulates the guest could not be asked");
+		return;
 	}
+	delete_data_slot(vm, &row->cell[BIND]);
+	if (!set_data_slot(vm, mem, fd)) {
+		set_error(cell, errno, "KVM_SET_USER_MEMORY_REGION2 failed");
+		return;
+	}
+	try_guest(vm, guest, expected, cell);
+	if (cell->result == NO && row->cell[WRITE].result == NO)
+		snprintf(cell->reason, sizeof(cell->reason),
+			 "KVM emulates the guest, which cannot read the mapping without INIT_SHARED");
 }
 
 /* Bind, run, and delete the memslot again. */

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# install: gmem-probe, gmem_flags.h, their man pages and the pkg-config file below
-# DESTDIR/PREFIX, built for ARCH with this machine's own kernel headers. Needs a C
+# install: gmem-probe, gmem_flags.h, their man pages, the pkg-config file and the JSON
+# schema below DESTDIR/PREFIX, built for ARCH with this machine's own kernel headers. Needs a C
 # compiler and nothing else of the bench.
 
 # shellcheck source=lib.sh

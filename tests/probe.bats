@@ -203,7 +203,7 @@ built() { [ -e "build/$1/$2/x86_64/arch/x86/boot/bzImage" ] || skip "there is no
 @test "guests whose instructions KVM emulates: with the mapping as userspace_addr" {
 	main_guest
 	says main require-emulated 0 'usable: default: MMAP INIT_SHARED'
-	says main require-emulated-private 1 'not usable: default: MMAP: guest: EFAULT: KVM_RUN failed'
+	says main require-emulated-private 1 'not usable: default: MMAP: guest: EFAULT: KVM emulates the guest, which cannot read the mapping without INIT_SHARED'
 	says main emulated-none 1 'guest: the guest reads the memory at userspace_addr, not the file'
 	section main faults-emulated
 	[[ $(cat "$guests/section") =~ ^[0-9]+\ calls$ ]] || fail "$(cat "$guests/section")"
