@@ -6,10 +6,12 @@
  * First, each operation again and again with its first, second, third ... allocation
  * failing (/proc/self/fail-nth, see fault-injection.rst of the kernel), until none is
  * left to fail: it must end with success, ENOMEM or SIGBUS, must succeed when tried
- * again, and must leave no descriptor and no VM behind.  Then the same with all
- * allocations failing beyond a budget that grows, for what is tried twice (XArray
- * nodes) gets by when only one fails.  Then, limits of a process and
- * of a memory cgroup, and signals.  A TAP line for each; exit code 1 if one fails.
+ * again, must then have done it, and must leave no descriptor and no VM behind.  Then
+ * the same with all allocations failing beyond a budget that grows, for what is tried
+ * twice (XArray nodes) gets by when only one fails; but for first faults, which the
+ * kernel repeats for as long as memory is out.  Then, limits of a process and of a
+ * memory cgroup, signals, and a page that fails.  A TAP line for each; exit code 1 if one
+ * fails.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -229,6 +231,18 @@ static int op_close(void)
 	return close(file) ? errno : 0;
 }
 
+/* One page of a file cannot be bound twice. */
+static bool is_bound(void)
+{
+	struct kvm_userspace_memory_region2 region = {
+		.slot = 1, .flags = KVM_MEM_GUEST_MEMFD, .memory_size = s.size,
+		.guest_phys_addr = s.size, .userspace_addr = (uintptr_t)s.mem,
+		.guest_memfd = (__u32)s.file,
+	};
+
+	return ioctl(s.vm, KVM_SET_USER_MEMORY_REGION2, &region) && errno == EEXIST;
+}
+
 /* Each needs those before it, down to the VM, made without faults. */
 static int (*const to_create[])(void) = { NULL };
 static int (*const to_mmap[])(void) = { op_create, NULL };
@@ -242,23 +256,24 @@ static const struct operation {
 	int (*op)(void);
 	bool allocates;		/* no injection at all would mean that nothing was tested */
 	bool once;		/* cannot be done again, whatever it says */
+	bool (*is_done)(void);	/* is it what success says? */
 } operations[] = {
-	{ "creation", to_create, op_create, true, false },
-	{ "mmap", to_mmap, op_mmap, true, false },
-	{ "first fault, write", to_touch, op_write, true, false },
-	{ "first fault, read", to_touch, op_read, true, false },
-	{ "fallocate", to_mmap, op_fallocate, true, false },
-	{ "punching a hole", to_punch, op_punch, false, false },
-	{ "binding", to_touch, op_bind, true, false },
-	{ "unbinding", to_unbind, op_unbind, false, false },
-	{ "release of a bound file", to_unbind, op_close, false, true },
+	{ "creation", to_create, op_create, true, false, NULL },
+	{ "mmap", to_mmap, op_mmap, true, false, NULL },
+	{ "first fault, write", to_touch, op_write, true, false, NULL },
+	{ "first fault, read", to_touch, op_read, true, false, NULL },
+	{ "fallocate", to_mmap, op_fallocate, true, false, NULL },
+	{ "punching a hole", to_punch, op_punch, false, false, NULL },
+	{ "binding", to_touch, op_bind, true, false, is_bound },
+	{ "unbinding", to_unbind, op_unbind, false, false, NULL },
+	{ "release of a bound file", to_unbind, op_close, false, true, NULL },
 };
 
 /* --- injection ----------------------------------------------------------- */
 
 /*
- * NTH: the nth allocation fails, and no other.  BEYOND: all that come after n pages, or
- * after n * SLAB_STEP bytes of objects.
+ * NTH: the nth allocation fails, and no other.  BEYOND: each fails that takes as much as
+ * is left of a budget of n pages, or of n * SLAB_STEP bytes of objects, or more.
  */
 enum injection { NTH, BEYOND };
 
@@ -384,7 +399,7 @@ static bool inject(const struct operation *operation, enum injection kind, int n
 		   char *wrong, size_t size)
 {
 	int error, again, i;
-	bool injected;
+	bool injected, done;
 
 	open_vm();
 	for (i = 0; operation->before[i]; i++)
@@ -395,11 +410,12 @@ static bool inject(const struct operation *operation, enum injection kind, int n
 	injected = end_injection(kind);
 	*refused += injected && error;
 	again = operation->once || !error ? 0 : operation->op();
+	done = again || !operation->is_done || operation->is_done();
 	close_vm();
-	if (!is_clean(error) || again)
-		snprintf(wrong, size, "%s %d: %s; again: %s",
+	if (!is_clean(error) || again || !done)
+		snprintf(wrong, size, "%s %d: %s; again: %s%s",
 			 kind == NTH ? "allocation" : "allocations beyond", n, strerror(error),
-			 strerror(again));
+			 strerror(again), done ? "" : ", but it is not done");
 	return injected;
 }
 
@@ -421,6 +437,8 @@ static void try_operation(const struct operation *operation, enum injection kind
 		result(false, "%s: no end after %d injections", name, count);
 	else if (operation->allocates && !count)
 		result(false, "%s: no allocation failed, so nothing was tested", name);
+	else if (operation->allocates && kind == BEYOND && !refused)
+		result(false, "%s: succeeds without any memory", name);
 	else if (free_fd() != fd)
 		result(false, "%s: descriptors are left open, or reserved", name);
 	else if (!vms_are(vms))

@@ -54,12 +54,15 @@ suite() {
 			TESTS="$tests" TIMEOUT="${GMEM_SET[TIMEOUT]:-3600}" GMEM_VERB=compare "${@:3}" \
 			setpriv --pdeathsig TERM "$top/scripts/test.sh" || rc=$?
 		hung=
-		if [ "$rc" -eq "${exit_codes[HANG]}" ] && [ -f results/latest/hung ]; then
+		if [ -f results/latest/hung ]; then
 			hung=$(sed -n 's/^# selftests: kvm: //p' results/latest/results.ktap | tail -n 1)
 		fi
+		# also of a guest whose kernel complained before
 		if [ -n "$hung" ]; then
-			note "the guest hung in $hung; a new one goes on from there"
 			echo "$1: $hung$(grep -qs 'the emulator hangs' results/latest/cpus && echo ' (the emulator)')" >>"$folder/hangs"
+		fi
+		if [ -n "$hung" ] && [ "$rc" -eq "${exit_codes[HANG]}" ]; then
+			note "the guest hung in $hung; a new one goes on from there"
 			# the names between spaces, so that the test's own can be cut at
 			tests=" $tests " tests=${tests#*" $hung "} tests=${tests% }
 			if [ "$hung" = "$before" ]; then

@@ -84,7 +84,7 @@ awk -F'\t' -v OFS='\t' -v known="$known" '
 # too, unless it was the emulator, or expect/ knows it.
 if [ -s "$folder/hangs" ]; then
 	awk -v OFS='\t' '
-		FILENAME == ARGV[1] { if (split($0, f, " *[|] *") == 4 && f[2] ~ /^flaky.* hang$/) on_base[f[1]]; next }
+		FILENAME == ARGV[1] { if (split($0, f, " *[|] *") == 4 && f[2] ~ /^flaky.* hang( |$)/) on_base[f[1]]; next }
 		/\(the emulator\)$/ { next }
 		$1 == "base-on-base:" { on_base[$2]; next }
 		!($2 in on_base) { print $2, "hung the guest on the series (" $1 "), and not on the base" }' \

@@ -16,7 +16,7 @@ run=${1:?judge.sh takes the folder of one run}
 nonce=$(cat "$run/nonce")
 console=$run/console.log
 ktap=$run/results.ktap
-touch "$console"
+touch "$console" "$run/kmsg"
 code= # set where another exit code than the class's is due
 # exec's stdout belongs to the program
 out_fd=1
@@ -53,9 +53,11 @@ verdict() {
 # every_splat: also those that the kernel's own log has lost, when it does not reach back
 # to the start; on the console, programs may write into the kernel's lines.
 every_splat() {
-	local logs=("$run/kmsg" "$console")
-	if grep -qs 'Linux version' "$run/kmsg" && grep -aqE "$splats" "$run/kmsg"; then logs=("$run/kmsg"); fi
-	all "$splats" "${logs[@]}"
+	if grep -qs 'Linux version' "$run/kmsg" && grep -aqE "$splats" "$run/kmsg"; then
+		all "$splats" "$run/kmsg"
+	else
+		all "$splats" "$run/kmsg" "$console"
+	fi
 }
 
 # around PATTERN LOG: the kernel's lines from the first match on, for the verdict.
@@ -64,7 +66,7 @@ around() {
 	echo "$run/excerpt"
 }
 
-all() { grep -ahsE "$1" "${@:2}" | tr -d '\r' | sed 's/^\[[ 0-9.]*\] *//' | awk '!seen[$0]++'; }
+all() { grep -ahE "$1" "${@:2}" | tr -d '\r' | sed 's/^\[[ 0-9.]*\] *//' | awk '!seen[$0]++'; }
 first() { all "$1" "$2" | sed -n 1p; }
 
 # parse_ktap: RUN/results.tsv from the runner's KTAP, one line for each program:

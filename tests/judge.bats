@@ -94,6 +94,9 @@ bats_require_minimum_version 1.5.0
 	expect 109 'FAIL SPLAT'
 	grep -qx 'BUG: KASAN: slab-use-after-free in early+0x10/0x20' "$BATS_TEST_TMPDIR/run/splats"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/run/splats")" -eq 3 ]
+	rm "$run/kmsg"
+	judge "$run"
+	expect 109 'FAIL SPLAT: '
 }
 
 @test "QEMU killed before its time: not the guest's fault" {
