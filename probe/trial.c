@@ -784,7 +784,7 @@ static void try_emulated_guest(int vm, struct guest *guest, int fd, const void *
 		return;
 	}
 	try_guest(vm, guest, expected, cell);
-	if (cell->result == NO && row->cell[WRITE].result == NO)
+	if (cell->result == NO && !(row->flags & GUEST_MEMFD_FLAG_INIT_SHARED))
 		snprintf(cell->reason, sizeof(cell->reason),
 			 "KVM emulates the guest, which cannot read the mapping without INIT_SHARED");
 }
