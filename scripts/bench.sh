@@ -70,10 +70,10 @@ threads() {
 }
 step "bench: several threads" "$folder/threads.log" threads || failed $? "$folder/threads.log"
 
-# How large the kernel is with KVM, built in or as modules, before its sections are
-# padded to whole pages.
+# How large the kernel is with KVM, built in or as modules: the sum of its object files,
+# for linking pads sections (arm64's .text to whole pages) and hides what grows.
 size_of() {
-	find "$1/vmlinux.o" "$1/arch" \( -name vmlinux.o -o -path '*/kvm/*.ko' \) -exec "${cross}size" -t {} + |
+	find "$1/vmlinux.a" "$1/arch" \( -name vmlinux.a -o -path '*/kvm/*.ko' \) -exec "${cross}size" -t {} + |
 		awk '$NF == "(TOTALS)" { printf "kernel\ttext\tbytes\t%d\t%d\t%d\t1\nkernel\tdata\tbytes\t%d\t%d\t%d\t1\n", $1, $1, $1, $2, $2, $2 }'
 }
 size_of "$base_dir/none/$kind" >>"$folder/base.tsv"
