@@ -98,7 +98,7 @@ running() { sed -n 's/^# selftests: kvm: //p' "$run/$(port_file stdout)" | tail 
 # other monitors do not know the question), the interrupts that are pending.
 ask() {
 	for _ in first again; do
-		printf '%s\n' stop 'info registers -a' 'info lapic 0' 'info lapic 1' cont >&"$monitor"
+		printf '%s\n' stop 'info registers -a' 'info lapic 0' 'info lapic 1' 'info lapic 2' cont >&"$monitor"
 		pause 1
 	done
 	where "$out/System.map" "$run/monitor.log" >"$run/cpus"
