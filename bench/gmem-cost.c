@@ -228,16 +228,18 @@ static void measure_mmap(const struct kind *kind)
 }
 
 /* One access to each page; what it costs, all of them together. */
-static uint64_t touch(volatile uint8_t *mem, size_t size, bool write)
+enum access { READ, READ_BACKWARDS, WRITE };
+
+static uint64_t touch(volatile uint8_t *mem, size_t size, enum access access)
 {
 	uint64_t start = now();
 	size_t i;
 
 	for (i = 0; i < size; i += page_size) {
-		if (write)
+		if (access == WRITE)
 			mem[i] = 1;
 		else
-			(void)mem[i];
+			(void)mem[access == READ ? i : size - page_size - i];
 	}
 	return now() - start;
 }
@@ -255,37 +257,77 @@ static void no_huge_pages(uint8_t *mem, size_t size)
 		die("MADV_NOHUGEPAGE");
 }
 
-enum fault { FIRST_WRITE, WRITE_REFAULT, READ_REFAULT, FIRST_READ, NR_FAULTS };
+enum fault {
+	FIRST_WRITE,
+	WRITE_REFAULT,
+	READ_REFAULT,
+	READ_REFAULT_BACKWARDS,
+	FIRST_READ,
+	FIRST_READ_BACKWARDS,
+	FIRST_READ_ALLOCATED,
+	NR_FAULTS
+};
+
+static uint8_t *map_new(const struct kind *kind, size_t size, int *fd)
+{
+	uint8_t *mem;
+
+	*fd = kind->create(size);
+	mem = map(*fd, size);
+	no_huge_pages(mem, size);
+	return mem;
+}
+
+static void unmap_and_close(uint8_t *mem, size_t size, int fd)
+{
+	unmap(mem, size);
+	if (fd >= 0)
+		close(fd);
+}
 
 static void measure_fault(const struct kind *kind, size_t size, uint64_t cost[NR_FAULTS])
 {
-	bool write;
 	uint8_t *mem;
 	int fd;
 
-	for (write = true;; write = false) {
-		fd = kind->create(size);
-		mem = map(fd, size);
-		no_huge_pages(mem, size);
-		cost[write ? FIRST_WRITE : FIRST_READ] += touch(mem, size, write);
-		if (write) {
-			forget(mem, size);
-			cost[WRITE_REFAULT] += touch(mem, size, true);
-			forget(mem, size);
-			cost[READ_REFAULT] += touch(mem, size, false);
-		}
-		unmap(mem, size);
-		if (fd >= 0)
-			close(fd);
-		if (!write)
-			break;
-	}
+	mem = map_new(kind, size, &fd);
+	cost[FIRST_WRITE] += touch(mem, size, WRITE);
+	forget(mem, size);
+	cost[WRITE_REFAULT] += touch(mem, size, WRITE);
+	forget(mem, size);
+	cost[READ_REFAULT] += touch(mem, size, READ);
+	forget(mem, size);
+	cost[READ_REFAULT_BACKWARDS] += touch(mem, size, READ_BACKWARDS);
+	unmap_and_close(mem, size, fd);
+
+	mem = map_new(kind, size, &fd);
+	cost[FIRST_READ] += touch(mem, size, READ);
+	unmap_and_close(mem, size, fd);
+
+	mem = map_new(kind, size, &fd);
+	cost[FIRST_READ_BACKWARDS] += touch(mem, size, READ_BACKWARDS);
+	unmap_and_close(mem, size, fd);
+
+	/* what is allocated is zeroed only when it is accessed */
+	mem = map_new(kind, size, &fd);
+	if (fd >= 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size))
+		die("fallocate");
+	cost[FIRST_READ_ALLOCATED] += touch(mem, size, READ);
+	unmap_and_close(mem, size, fd);
+}
+
+/* What is forgotten of anonymous memory is gone, and nothing allocates it ahead. */
+static bool is_of_files_only(enum fault fault)
+{
+	return fault == WRITE_REFAULT || fault == READ_REFAULT ||
+	       fault == READ_REFAULT_BACKWARDS || fault == FIRST_READ_ALLOCATED;
 }
 
 static void measure_faults(const struct kind *kind, size_t size, const char *name, size_t repetitions)
 {
 	static const char * const operations[NR_FAULTS] = {
-		"first write", "write refault", "read refault", "first read",
+		"first write", "write refault", "read refault", "read refault, backwards",
+		"first read", "first read, backwards", "first read, allocated",
 	};
 	uint64_t cost[NR_FAULTS][REPETITIONS];
 	/* of one page, as many as make up for what reading the clock costs */
@@ -300,8 +342,7 @@ static void measure_faults(const struct kind *kind, size_t size, const char *nam
 			cost[j][i] = sum[j] / pages;
 	}
 	for (j = 0; j < NR_FAULTS; j++) {
-		/* what is forgotten of anonymous memory is gone, i.e. is not refaulted */
-		if (kind->create == create_anon && (j == WRITE_REFAULT || j == READ_REFAULT))
+		if (kind->create == create_anon && is_of_files_only(j))
 			continue;
 		report(operations[j], kind->name, name, cost[j], repetitions);
 	}
@@ -421,7 +462,7 @@ static void thread_faults(const struct kind *kind)
 	int fd = kind->create(THREAD_SIZE);
 	uint8_t *mem = map(fd, THREAD_SIZE);
 
-	touch(mem, THREAD_SIZE, true);
+	touch(mem, THREAD_SIZE, WRITE);
 	unmap(mem, THREAD_SIZE);
 	close(fd);
 }
