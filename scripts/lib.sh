@@ -123,6 +123,7 @@ check_knobs() {
 	[[ -z ${COMPILE:-} || $COMPILE = 1 ]] || die USAGE "COMPILE='$COMPILE' is neither 1 nor empty"
 	for patch in $EXTRA; do
 		[ -f "$patch" ] || die USAGE "EXTRA names '$patch', which is no file"
+		grep -q '^From: ' "$patch" || die USAGE "EXTRA names '$patch', which has no author; it takes what git format-patch writes"
 	done
 	for fragment in $CONFIG; do
 		[ -f "$fragment" ] || die USAGE "CONFIG names '$fragment', which is no file; configs/variants has some"

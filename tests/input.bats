@@ -152,6 +152,12 @@ stub() {
 	expect 2 "EXTRA names 'no-such.patch', which is no file"
 }
 
+@test "EXTRA that is a mere diff" {
+	printf '%s\n' '--- a/Makefile' '+++ b/Makefile' >"$BATS_TEST_TMPDIR/my.diff"
+	run make run EXTRA="$BATS_TEST_TMPDIR/my.diff"
+	expect 2 "which has no author; it takes what git format-patch writes"
+}
+
 @test "exec: DYNAMIC that is not 1" {
 	run make exec PROG=/bin/busybox DYNAMIC=0
 	expect 2 "DYNAMIC='0' is not 1; leave it out for a static program"
