@@ -148,7 +148,7 @@ struct gmem_failure {
 };
 
 /* For what is called from several places: one copy keeps programs small. */
-#define GMEM__ONCE static __attribute__((noinline, unused))
+#define GMEM__ONCE static __attribute__((__noinline__, __unused__))
 
 /* ioctl() that tells an error from a value that is negative. */
 GMEM__ONCE int gmem__ioctl(int fd, unsigned long request, unsigned long arg,
@@ -157,7 +157,11 @@ GMEM__ONCE int gmem__ioctl(int fd, unsigned long request, unsigned long arg,
 	int saved = errno;
 	int err = 0;
 
+#ifdef __GLIBC__
 	*value = ioctl(fd, request, arg);
+#else
+	*value = ioctl(fd, (int)request, arg);	/* as POSIX has it */
+#endif
 	if (*value == -1) {
 		err = -errno;
 		errno = saved;
@@ -234,7 +238,8 @@ static inline int gmem_query_flags(int fd, __u64 *mask)
  *
  * Return: a file descriptor, or a negative errno that gmem_explain() explains:
  * -EINVAL flags or size, -EIO as in gmem_query_flags(), -ENOTTY (-EINVAL on some
- * architectures) no guest_memfd in this kernel, -EMFILE, -ENFILE, -ENOMEM.
+ * architectures) no guest_memfd in this kernel, -EMFILE, -ENFILE, -ENOMEM, -EBADF
+ * not a descriptor, -ENOTTY or -EINVAL not a VM, or what a security module answers.
  */
 GMEM__ONCE int gmem_create(int vm, __u64 size, __u64 flags)
 {

@@ -745,8 +745,13 @@ static void try_guest(int vm, struct guest *guest, unsigned char expected,
 	} else if (!loops && prepare_vcpu(vm, guest->vcpu)) {
 		set_error(cell, errno, "the vCPU could not be set up again");
 	} else if (run_vcpu(guest->vcpu)) {
-		set_error(cell, errno, errno == EINTR ? "the guest did not answer in time" :
-			  "KVM_RUN failed");
+		if (errno == EINTR) {
+			set_error(cell, errno, "the guest did not answer in time");
+			/* to wait as long for each combination may take hours */
+			guest->untried = "an earlier guest did not answer in time";
+		} else {
+			set_error(cell, errno, "KVM_RUN failed");
+		}
 	} else {
 		byte = handed_out(guest->run);
 		if (byte) {

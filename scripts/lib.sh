@@ -528,7 +528,7 @@ packages() {
 	if [[ $1 = check || $1 = lint ]]; then
 		archs=$(names configs/*.env)
 		echo bats shellcheck shfmt codespell clang chromium
-		echo g++ clang-tidy cppcheck valgrind libc6-dbg mandoc pkgconf python3-jsonschema # the probe
+		echo g++ clang-tidy cppcheck musl-tools valgrind libc6-dbg mandoc pkgconf python3-jsonschema # the probe
 	fi
 	if [[ $1 = bench || $1 = lint ]]; then echo gnuplot-nox; fi
 	if [[ $1 = cover || $1 = lint ]]; then echo lcov; fi

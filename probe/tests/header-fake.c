@@ -51,6 +51,10 @@ static struct {
 	int guest_memfd;	/* KVM_CAP_GUEST_MEMFD */
 } kvm;
 
+static void check_at(bool held, const char *condition, int line);
+
+#define check(condition) check_at(condition, #condition, __LINE__)
+
 static int failed(int error)
 {
 	errno = error;
@@ -76,6 +80,8 @@ static int create(const struct kvm_create_guest_memfd *args)
 
 	if (++kvm.creations == kvm.fail_creation)
 		return failed(kvm.fail_with);
+	for (bit = 0; bit < (int)(sizeof(args->reserved) / sizeof(args->reserved[0])); bit++)
+		check(!args->reserved[bit]);
 	if (kvm.create_error)
 		return failed(kvm.create_error);
 	if (!kvm.built_in)
@@ -133,8 +139,6 @@ static int fake_close(int fd)
 }
 
 static unsigned int number, failures;
-
-#define check(condition) check_at(condition, #condition, __LINE__)
 
 static void check_at(bool held, const char *condition, int line)
 {
@@ -374,6 +378,7 @@ static void test_arguments(void)
 	check(explain(0, 0).reason == GMEM_SIZE_ZERO);
 	check(explain(PAGE + 1, 0).reason == GMEM_SIZE_UNALIGNED);
 	check(explain(1ULL << 63, 0).reason == GMEM_SIZE_NEGATIVE);
+	check(explain((1ULL << 63) - 1, 0).reason == GMEM_SIZE_UNALIGNED);
 	why = explain(0, 5);
 	check(why.reason == GMEM_UNKNOWN_FLAGS && why.bits == 4);
 	/* what failed then works now */
@@ -381,6 +386,13 @@ static void test_arguments(void)
 	check(why.reason == GMEM_HOST_REFUSED && why.error == EINVAL);
 	gmem_explain(VM, PAGE, 0, FILE_FD, &why);
 	check(why.reason == GMEM_NO_FAILURE && !why.error && !why.bits);
+	/* a descriptor, too, where standard input is closed */
+	gmem_explain(VM, PAGE, 0, 0, &why);
+	check(why.reason == GMEM_NO_FAILURE && !why.error);
+	/* no trials of what flags and size had no part in */
+	kvm.creations = 0;
+	gmem_explain(VM, PAGE, 0, -ENOMEM, &why);
+	check(why.reason == GMEM_HOST_REFUSED && !kvm.creations);
 	/* not a VM: closed, and /dev/kvm */
 	gmem_explain(-1, PAGE, 0, -EBADF, &why);
 	check(why.reason == GMEM_NOT_A_VM);
@@ -436,6 +448,9 @@ static void check_failure(enum gmem_reason reason, __u64 bits, __u64 missing,
 	check(!strcmp(buf, expected));
 	check(gmem_format_failure(&why, buf, 4) == strlen(expected));
 	check(strlen(buf) == 3);
+	buf[1] = '#';
+	check(gmem_format_failure(&why, buf, 1) == strlen(expected));
+	check(!buf[0] && buf[1] == '#');
 	check(gmem_format_failure(&why, NULL, 0) == strlen(expected));
 }
 
