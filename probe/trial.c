@@ -50,6 +50,7 @@ struct guest {
 	unsigned char *code;
 	unsigned char *other;	/* what the data's memslot has as userspace_addr */
 	bool loops;		/* it handed out a byte, and will read the next one */
+	bool hangs;		/* it did not answer in time */
 	int seen;		/* the byte that it handed out, or -1 */
 	const char *untried;	/* why no guest can be run here, or NULL */
 	const char *failed;	/* the call that failed, with @error; or NULL */
@@ -742,13 +743,15 @@ static void try_guest(int vm, struct guest *guest, unsigned char expected,
 	} else if (guest->failed) {
 		snprintf(reason, sizeof(reason), "%s failed", guest->failed);
 		set_error(cell, guest->error, reason);
+	} else if (guest->hangs) {
+		set_error(cell, EINTR, "an earlier guest did not answer in time");
 	} else if (!loops && prepare_vcpu(vm, guest->vcpu)) {
 		set_error(cell, errno, "the vCPU could not be set up again");
 	} else if (run_vcpu(guest->vcpu)) {
 		if (errno == EINTR) {
 			set_error(cell, errno, "the guest did not answer in time");
 			/* to wait as long for each combination may take hours */
-			guest->untried = "an earlier guest did not answer in time";
+			guest->hangs = true;
 		} else {
 			set_error(cell, errno, "KVM_RUN failed");
 		}

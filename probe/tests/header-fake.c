@@ -76,12 +76,12 @@ static int check_extension(unsigned long cap)
 
 static int create(const struct kvm_create_guest_memfd *args)
 {
+	static const struct kvm_create_guest_memfd zero;
 	int bit;
 
 	if (++kvm.creations == kvm.fail_creation)
 		return failed(kvm.fail_with);
-	for (bit = 0; bit < (int)(sizeof(args->reserved) / sizeof(args->reserved[0])); bit++)
-		check(!args->reserved[bit]);
+	check(!memcmp(args->reserved, zero.reserved, sizeof(args->reserved)));
 	if (kvm.create_error)
 		return failed(kvm.create_error);
 	if (!kvm.built_in)
