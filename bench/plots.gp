@@ -5,7 +5,7 @@
 
 set terminal svg size 720,400 font "sans-serif,13" background "white"
 set datafile separator "\t"
-set key top left
+set key outside top center horizontal
 set yrange [0:*]
 set grid ytics
 
@@ -23,8 +23,9 @@ set style data histograms
 set style histogram clustered gap 1
 set style fill solid 0.8 border -1
 faults(memory, column) = sprintf("< for o in 'first write' 'first read' 'write refault' 'read refault' fallocate 'punch hole'; do awk -F'\\t' -v o=\"$o\" '$1 == o && $2 == \"%s\" && ($3 == \"64MiB\" || $3 == \"4MiB\") { print o \"\\t\" $%d; found = 1 } END { if (!found) print o \"\\t-\" }' %s; done", memory, column, costs)
-plot faults("guest_memfd", 4) using 2:xtic(1) title "guest\\_memfd, base", \
-     faults("guest_memfd", 6) using 2 title "guest\\_memfd, series", \
+# the operations' names from the series, which has all of them; not each base does
+plot faults("guest_memfd", 4) using 2 title "guest\\_memfd, base", \
+     faults("guest_memfd", 6) using 2:xtic(1) title "guest\\_memfd, series", \
      for [i = 12:columns] faults("guest_memfd", i) using 2 title "guest\\_memfd, ".word(others, i - 11), \
      faults("memfd", 6) using 2 title "memfd", \
      faults("anonymous", 6) using 2 title "anonymous"

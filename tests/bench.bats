@@ -57,6 +57,10 @@ setup() { cd "$top" || return; }
 	for plot in faults sizes files threads; do grep -q '</svg>' "$folder/$plot.svg"; done
 	grep -Eq '^first write +guest_memfd .* slower than memfd$' <<<"$output"
 	[ "$(grep -c 'slower than memfd' <<<"$output")" -eq 1 ]
+	# an operation that the base has not keeps its name in the plot
+	sed -i '/^first write.guest_memfd/d' "$folder/base.tsv"
+	judged
+	grep -q '<tspan[^>]*>first write</tspan>' "$folder/faults.svg"
 }
 
 @test "bench: another series has a column and a bar, and no verdict" {
