@@ -72,6 +72,12 @@ table() {
 	diff -r --exclude='cover*' "$clone" series/flags/v6.12
 }
 
+@test "v6.12: bisect: TESTS has the names in this base's Makefile" {
+	make bisect COMPILE=1 TESTS=guest_memfd_test # has compiled all patches before
+	run make bisect COMPILE=1 TESTS=guest_memfd_tset
+	expect 2 "TESTS names 'guest_memfd_tset', which is no KVM selftest"
+}
+
 @test "v6.12: a kernel of the same line that the series does not fit is refused" {
 	local ksrc=$BATS_TEST_TMPDIR/ksrc
 	mkdir -p "$ksrc"
