@@ -62,8 +62,14 @@ awk -F'\t' -v OFS='\t' -v known="$known" '
 				}
 				continue
 			}
+			if (name in kind && kind[name] == "superseded") {
+				if (result[1, name] != "pass") print name, "expect/ says that it passes on the base, and it is " said(1, name)
+				if (result[2, name] != "fail" || !index(detail[2, name], first[name])) print name, "expect/ says that the series fails the test of the base with \"" first[name] "\", and it is " said(2, name)
+				if (result[3, name] != "pass") print name, "test of the series, which supersedes that of the base: " said(3, name)
+				continue
+			}
 			program = program_of(name)
-			if (program in kind && kind[program] ~ /^flaky/) continue
+			if (program in kind && kind[program] ~ /^(flaky|superseded)/) continue
 			if ((1, name) in result) {
 				bad = result[1, name] ~ /^(fail|timeout|hang)$/
 				if (bad && name == program && !(name in kind)) print name, "fails on the base, and expect/ does not say why: " said(1, name)

@@ -167,6 +167,31 @@ set_result() {
 	expect 1 'a_test flaky, and missing in run 3 of 3'
 }
 
+@test "compare: a test of the base that the series supersedes: fails on it as expect/ says, and the series' own passes" {
+	echo 'a_test | superseded | a_test.c:12: | the series allows what it wants refused' >>expect/v7.3/x86_64/failures
+	set_result 1 a_test 'fail a_test exit=254: Test Assertion Failure / a_test.c:12: x'
+	run make compare
+	expect 0 'no difference'
+	rm -r results
+	set_result 1 a_test 'fail a_test exit=254: Test Assertion Failure / a_test.c:99: memory corrupt'
+	run make compare
+	expect 1 'a_test expect/ says that the series fails the test of the base with "a_test.c:12:", and it is fail: exit=254: Test Assertion Failure / a_test.c:99'
+	rm -r results
+	set_result 1 a_test 'pass a_test'
+	run make compare
+	expect 1 'a_test expect/ says that the series fails the test of the base with "a_test.c:12:", and it is pass'
+	rm -r results
+	set_result 1 a_test 'fail a_test exit=254: Test Assertion Failure / a_test.c:12: x'
+	set_result 2 a_test 'fail a_test exit=254: Test Assertion Failure / a_test.c:12: x'
+	run make compare
+	expect 1 'a_test test of the series, which supersedes that of the base: fail'
+	rm -r results
+	set_result 0 a_test 'skip a_test no'
+	set_result 2 a_test 'pass a_test'
+	run make compare
+	expect 1 'a_test expect/ says that it passes on the base, and it is skip'
+}
+
 @test "compare: a program with a dot in its name is no case of another" {
 	for n in 0 1 2; do tsv_add "$n" 'fail dot_test.sh exit=1: oops'; done
 	run make compare
