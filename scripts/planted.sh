@@ -12,7 +12,7 @@ set_paths
 
 # What each fault must draw from the kernel, about this module and no other code. The
 # order matters: after an inversion, and after KASAN's report, lockdep is off. v6.12
-# compiles a module by its absolute path, which then stands in its name.
+# compiles a module by its absolute path, which then stands in the report.
 faults=(
 	'rcu        planted\.c:[0-9]+ suspicious rcu_dereference_check\(\) usage'
 	'sleep      BUG: sleeping function called from invalid context at [^ ]*planted\.c'
