@@ -987,6 +987,43 @@ static uint64_t query(int fd)
 	return (uint64_t)(uint32_t)lo | (uint64_t)(uint32_t)hi << 32;
 }
 
+static bool has_private_memory(int type)
+{
+#ifdef __x86_64__
+	return type == KVM_X86_SW_PROTECTED_VM || type == KVM_X86_SNP_VM || type == 5 /* TDX */;
+#else
+	(void)type;
+	return false;
+#endif
+}
+
+/*
+ * Rules 4 and 7: which VMs have today's flags, and what /dev/kvm has to do with it.  Of
+ * flags that are newer than the rules, the kernel's own word is taken.
+ */
+static void check_masks(void)
+{
+	const uint64_t both = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
+	uint64_t all = 0, expected;
+	size_t i;
+
+	for (i = 0; i < host.nr_types; i++) {
+		expected = has_private_memory(host.types[i]) ? GUEST_MEMFD_FLAG_MMAP : both;
+		all |= host.mask[i];
+		if ((host.mask[i] & both) == expected)
+			continue;
+		printf("DISAGREEMENT: VM type %d has mask 0x%" PRIx64 ", and of flags 0x%" PRIx64
+		       " it should have 0x%" PRIx64 "\n",
+		       host.types[i], host.mask[i], both, expected);
+		exit(DISAGREES);
+	}
+	if ((host.union_mask & all) == all && (host.union_mask & both) == both)
+		return;
+	printf("DISAGREEMENT: /dev/kvm has mask 0x%" PRIx64 ", and its VMs together have 0x%" PRIx64 "\n",
+	       host.union_mask, all);
+	exit(DISAGREES);
+}
+
 static void open_host(void)
 {
 	struct sigaction action = { .sa_handler = on_fault };
@@ -1015,6 +1052,7 @@ static void open_host(void)
 	}
 	/* the union over all types, also those that cannot be created here */
 	host.union_mask = query(host.kvm);
+	check_masks();
 	host.no_memory = mmap(NULL, host.page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	counters = mmap(NULL, sizeof(*counters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			-1, 0);

@@ -11,6 +11,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 check_knobs
+takes_no ARGS TESTS
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none is what bench compares with"
 [ -z "$DEBUG" ] || die USAGE "sanitizers are not what a kernel costs; run bench without DEBUG"
@@ -62,7 +63,7 @@ step "bench: counting instructions, on base and series at once" "$folder/counted
 
 # The clock of this machine, if KVM here has guest_memfd; else the emulator's, alone.
 threads() {
-	if [ "$ARCH" = "$(uname -m)" ] && "$cost" threads >"$folder/threads.tsv"; then
+	if [ "$ARCH" = "$(uname -m)" ] && "$cost" threads >"$folder/threads.tsv" && grep -qw guest_memfd "$folder/threads.tsv"; then
 		echo "threads: natively, on this machine's own kernel, $(uname -r)" >"$folder/clock"
 	else
 		echo "threads: wall time in the emulator, 2 CPUs, each a thread of QEMU" >"$folder/clock"

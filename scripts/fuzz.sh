@@ -10,6 +10,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 check_knobs
+takes_no TESTS
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has not the ABI that fuzz compares with"
 lock

@@ -245,6 +245,14 @@ required_tests() {
 	echo "$file"
 }
 
+# takes_no KNOB...: those that this verb would ignore, and so do something else than asked.
+takes_no() {
+	local knob
+	for knob; do
+		[ -z "${!knob:-}" ] || die USAGE "$(basename "$0" .sh) takes no $knob; it has '${!knob}'"
+	done
+}
+
 # need_tests: TESTS names some, or some are required.
 need_tests() {
 	[ -n "${TESTS:-}" ] || [ -e "$(required_tests)" ] ||
@@ -512,6 +520,9 @@ guest_program() {
 	echo "cd work && exec ./$1 $2" >"$run/job/run"
 	echo "$3 ($BASE, SERIES=$SERIES, $ARCH)" >"$run/what"
 	FOLLOW=1 sub boot "$run"
+	if grep -q '^done .* 2$' "$run/status"; then # gmem-*.c: wrong use
+		die USAGE "ARGS='${ARGS:-}': $(tail -n 1 "$run/stderr")"
+	fi
 	sub judge "$run"
 }
 

@@ -10,6 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 own_config soak
 check_knobs
+takes_no TESTS
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has not the flags that soak needs"
 lock

@@ -223,6 +223,13 @@ fuzz_with() {
 	grep -Eq '^make fuzz ARGS=--seed. 0x[0-9a-f]{16}.* 20000$' results/latest/repeat
 }
 
+@test "fuzz: a VM or /dev/kvm without a flag that the rules give it is a disagreement" {
+	fuzz_with 's/host.types\[i\]) ? GUEST_MEMFD_FLAG_MMAP : both/host.types[i]) ? both : both/'
+	expect 1 'DISAGREEMENT: VM type 1 has mask 0x1, and of flags 0x3 it should have 0x3'
+	fuzz_with 's/host.union_mask = query(host.kvm)/host.union_mask = 1/'
+	expect 1 'DISAGREEMENT: /dev/kvm has mask 0x1, and its VMs together have 0x3'
+}
+
 @test "fuzz: a disagreement is cut down to what it takes, and that repeats it" {
 	# a kernel that lets a creation succeed only as long as a certain mapping is not there
 	fuzz_with 's/if (error != expected) {/if (error != expected || (!error \&\& episode->mapping[0].mem)) {/'
@@ -237,11 +244,11 @@ fuzz_with() {
 
 @test "fuzz: wrong use, too little time" {
 	run make fuzz ARGS='--calls 0'
-	expect 1 "--calls '0' is no number from 1 to"
+	expect 2 "--calls '0' is no number from 1 to"
 	run make fuzz ARGS='--replay 0x1'
-	expect 1 '--replay and --ops go together'
+	expect 2 '--replay and --ops go together'
 	run make fuzz ARGS='--replay 0x1 --ops 1 2'
-	expect 1 "'2' is no option"
+	expect 2 "'2' is no option"
 	run make fuzz ARGS='--seconds 1'
 	expect 1 'too slow: 10000000 creations were to be made'
 }

@@ -163,6 +163,18 @@ stub() {
 	expect 2 "DYNAMIC='0' is not 1; leave it out for a static program"
 }
 
+@test "knobs that a verb would ignore" {
+	local verb
+	for verb in fuzz soak faults bench; do
+		run make "$verb" TESTS=guest_memfd_test
+		expect 2 "$verb takes no TESTS; it has 'guest_memfd_test'"
+	done
+	for verb in faults cover bench; do
+		run make "$verb" ARGS='--calls 5'
+		expect 2 "$verb takes no ARGS; it has '--calls 5'"
+	done
+}
+
 @test "faults, fuzz, cover, soak, bench: a configuration of its own; not on the pristine base" {
 	run make faults CONFIG=configs/variants/modules.config
 	expect 2 'faults has a configuration of its own; run it without CONFIG'
