@@ -458,7 +458,7 @@ static bool inject(const struct operation *operation, enum injection kind, int n
  * So often in all, where kmemleak is there to tell what is lost: of a few objects it
  * believes that the caches of free ones still refer to them.
  */
-#define REPETITIONS 1000
+#define REPETITIONS 400
 
 static void repeat(const struct operation *operation, int count)
 {
