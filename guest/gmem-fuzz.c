@@ -90,11 +90,23 @@ struct mapping {
 };
 
 /* What an episode works on. */
+enum memslot_kind { MADE, BOUND, MOVED, CHANGED, DELETED, NR_MEMSLOT_KINDS };
+
+static const char *const memslot_names[NR_MEMSLOT_KINDS] = {
+	"made", "bound", "moved", "changed", "deleted",
+};
+
+struct memslot {
+	int vm;
+	struct kvm_userspace_memory_region2 region;
+};
+
 struct episode {
 	uint64_t seed;
 	int vm[MAX_TYPES];
 	int file[FILES];
 	struct mapping mapping[MAPPINGS];
+	struct memslot memslot[SLOTS];	/* that succeeded; size 0 for none */
 	int stranger;		/* socket to a process that did not create the VMs, or -1 */
 	pid_t stranger_pid;
 	bool foreign;		/* this process did not create the VMs */
@@ -105,6 +117,7 @@ struct episode {
 /* Counted by all threads, and by the processes that they start. */
 struct counters {
 	_Atomic uint64_t creations, created, refused[150], checks, done[NR_KINDS];
+	_Atomic uint64_t memslots[NR_MEMSLOT_KINDS];
 	_Atomic bool stop;
 };
 
@@ -338,6 +351,9 @@ static void do_create(struct episode *episode, uint64_t *rng)
 
 	args.size = random_size(rng);
 	args.flags = random_flags(rng);
+	/* rule 10: nothing looks at them, whatever they are */
+	if (!below(rng, 8))
+		args.reserved[below(rng, ARRAY_SIZE(args.reserved))] = next(rng);
 	fd = ioctl(target.fd, KVM_CREATE_GUEST_MEMFD, readable ? (void *)&args : host.no_memory);
 	error = fd < 0 ? errno : 0;
 	expected = expected_creation(&target, episode->foreign, readable, args.size, args.flags);
@@ -511,11 +527,10 @@ static void do_ftruncate(struct episode *episode, uint64_t *rng)
 }
 
 /* Create, move, change or delete a memslot, with and without a file. */
-static void do_memslot(struct episode *episode, uint64_t *rng)
+static void random_memslot(struct episode *episode, uint64_t *rng, struct memslot *new)
 {
-	struct kvm_userspace_memory_region2 region = { 0 };
 	const struct mapping *mapping = &episode->mapping[below(rng, MAPPINGS)];
-	int vm = random_vm(episode, rng);
+	struct kvm_userspace_memory_region2 region = { 0 };
 
 	region.slot = below(rng, 16) ? below(rng, SLOTS) | (below(rng, 16) ? 0 : 1 << 16) :
 		      (__u32)next(rng);
@@ -527,10 +542,56 @@ static void do_memslot(struct episode *episode, uint64_t *rng)
 	region.userspace_addr = below(rng, 4) ? (uintptr_t)mapping->mem : next(rng);
 	region.guest_memfd_offset = random_offset(rng);
 	region.guest_memfd = (__u32)*random_file(episode, rng);
+	/* half of them such that they can succeed: small, and from the start of the file */
+	if (below(rng, 2)) {
+		region.guest_phys_addr = below(rng, 64) * host.page;
+		region.memory_size = (1 + below(rng, 4)) * host.page;
+		region.userspace_addr = (uintptr_t)mapping->mem;
+		region.guest_memfd_offset = 0;
+	}
+	*new = (struct memslot){ random_vm(episode, rng), region };
+}
+
+/* One that is there: delete, move or change it, or say the same again. */
+static enum memslot_kind change_memslot(uint64_t *rng, struct memslot *new)
+{
+	switch (below(rng, 4)) {
+	case 0:
+		new->region.memory_size = 0;
+		return DELETED;
+	case 1:
+		new->region.guest_phys_addr = below(rng, 64) * host.page;
+		return MOVED;
+	case 2:
+		new->region.flags ^= below(rng, 2) ? KVM_MEM_LOG_DIRTY_PAGES : KVM_MEM_GUEST_MEMFD;
+		return CHANGED;
+	default:
+		return MADE;
+	}
+}
+
+static void do_memslot(struct episode *episode, uint64_t *rng)
+{
+	struct memslot *known = &episode->memslot[below(rng, SLOTS)], new;
+	enum memslot_kind kind = MADE;
+	int error;
+
+	if (known->region.memory_size && below(rng, 2)) {
+		new = *known;
+		kind = change_memslot(rng, &new);
+	} else {
+		random_memslot(episode, rng, &new);
+	}
+	error = ioctl(new.vm, KVM_SET_USER_MEMORY_REGION2, &new.region) ? errno : 0;
+	if (!error) {
+		if (kind == MADE && new.region.flags & KVM_MEM_GUEST_MEMFD && new.region.memory_size)
+			kind = BOUND;
+		counters->memslots[kind]++;
+		*known = new;
+	}
 	tell(episode, "memslot %u, flags 0x%x, 0x%llx bytes at 0x%llx, file offset 0x%llx: %s",
-	     region.slot, region.flags, region.memory_size, region.guest_phys_addr,
-	     region.guest_memfd_offset,
-	     error_text(ioctl(vm, KVM_SET_USER_MEMORY_REGION2, &region) ? errno : 0));
+	     new.region.slot, new.region.flags, new.region.memory_size, new.region.guest_phys_addr,
+	     new.region.guest_memfd_offset, error_text(error));
 }
 
 static void do_attributes(struct episode *episode, uint64_t *rng)
@@ -941,6 +1002,9 @@ static void print_counters(time_t seconds)
 	printf("\ncapability calls: %" PRIu64 "\noperations:", counters->checks);
 	for (i = 0; i < NR_KINDS; i++)
 		printf(" %s %" PRIu64, kind_names[i], counters->done[i]);
+	printf("\nmemslots:");
+	for (i = 0; i < NR_MEMSLOT_KINDS; i++)
+		printf(" %s %" PRIu64, memslot_names[i], counters->memslots[i]);
 	printf("\n");
 }
 
@@ -973,6 +1037,12 @@ static int fuzz(uint64_t seed, uint64_t calls, long seconds, int threads)
 		printf("too slow: %" PRIu64 " creations were to be made\n", calls);
 		return TOO_SLOW;
 	}
+	for (i = 0; i < NR_MEMSLOT_KINDS && calls >= 100000; i++) {
+		if (!counters->memslots[i]) {
+			printf("no memslot was ever %s, so that was not tested\n", memslot_names[i]);
+			return DISAGREES;
+		}
+	}
 	printf("0 disagreements\n");
 	return AGREES;
 }
@@ -987,16 +1057,6 @@ static uint64_t query(int fd)
 	return (uint64_t)(uint32_t)lo | (uint64_t)(uint32_t)hi << 32;
 }
 
-static bool has_private_memory(int type)
-{
-#ifdef __x86_64__
-	return type == KVM_X86_SW_PROTECTED_VM || type == KVM_X86_SNP_VM || type == 5 /* TDX */;
-#else
-	(void)type;
-	return false;
-#endif
-}
-
 /*
  * Rules 4 and 7: which VMs have today's flags, and what /dev/kvm has to do with it.  Of
  * flags that are newer than the rules, the kernel's own word is taken.
@@ -1008,7 +1068,7 @@ static void check_masks(void)
 	size_t i;
 
 	for (i = 0; i < host.nr_types; i++) {
-		expected = has_private_memory(host.types[i]) ? GUEST_MEMFD_FLAG_MMAP : both;
+		expected = host.types[i] ? GUEST_MEMFD_FLAG_MMAP : both; /* sw-protected, default */
 		all |= host.mask[i];
 		if ((host.mask[i] & both) == expected)
 			continue;

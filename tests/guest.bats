@@ -224,7 +224,7 @@ fuzz_with() {
 }
 
 @test "fuzz: a VM or /dev/kvm without a flag that the rules give it is a disagreement" {
-	fuzz_with 's/host.types\[i\]) ? GUEST_MEMFD_FLAG_MMAP : both/host.types[i]) ? both : both/'
+	fuzz_with 's/host.types\[i\] ? GUEST_MEMFD_FLAG_MMAP : both/host.types[i] ? both : both/'
 	expect 1 'DISAGREEMENT: VM type 1 has mask 0x1, and of flags 0x3 it should have 0x3'
 	fuzz_with 's/host.union_mask = query(host.kvm)/host.union_mask = 1/'
 	expect 1 'DISAGREEMENT: /dev/kvm has mask 0x1, and its VMs together have 0x3'
