@@ -36,7 +36,11 @@ judge() { run scripts/uncovered.sh cover; }
 @test "cover: a changed line that never ran is named" {
 	echo 'virt/kvm/kvm_main.c:4711 0' >>cover/all.changed.lines
 	judge
-	expect 1 'FAIL TEST: changed lines that no test runs: virt/kvm/kvm_main.c:4711'
+	expect 1 'FAIL TEST: changed lines that no test runs (all): virt/kvm/kvm_main.c:4711'
+	sed -i '/4711/d' cover/all.changed.lines
+	echo 'virt/kvm/kvm_main.c:4711 0' >>cover/selftests.changed.lines
+	run scripts/uncovered.sh cover
+	expect 1 'FAIL TEST: changed lines that no test runs (selftests): virt/kvm/kvm_main.c:4711'
 }
 
 @test "cover: a line without a reason, and a reason without its line" {
