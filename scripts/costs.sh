@@ -5,10 +5,11 @@
 # FOLDER (base.tsv, series.tsv, threads.tsv, and other-NAME.tsv for other series, which
 # are shown and not judged). Part of bench; alone, it judges a folder again.
 
-folder=$(realpath "${1:?costs.sh takes the folder of one bench}") # before lib.sh changes to the top
+folder=$(realpath "${1-}" 2>/dev/null) || folder= # before lib.sh changes to the top
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+[ -n "$folder" ] || die USAGE "costs.sh takes the folder of one bench"
 for name in base series threads; do
 	[ -f "$folder/$name.tsv" ] || die USAGE "$folder is no folder of bench: it has no $name.tsv"
 done

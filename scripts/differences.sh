@@ -5,10 +5,11 @@
 # (base-on-base.tsv, base-on-series.tsv, series-on-series.tsv) and on what expect/ says
 # of the base. Part of compare; alone, it judges a folder again, after expect/ changed.
 
-folder=$(realpath "${1:?differences.sh takes the folder of one compare}") # before lib.sh changes to the top
+folder=$(realpath "${1-}" 2>/dev/null) || folder= # before lib.sh changes to the top
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+[ -n "$folder" ] || die USAGE "differences.sh takes the folder of one compare"
 runs=("$folder"/{base-on-base,base-on-series,series-on-series}.tsv)
 for file in "${runs[@]}"; do
 	[ -s "$file" ] || die USAGE "$folder is no folder of compare: it has no $(basename "$file"), or nothing is in it"

@@ -148,4 +148,6 @@ setup() { cd "$top" || return; }
 	expect 110 'FAIL HARNESS: not measured: 2 threads with guest_memfd'
 	run scripts/costs.sh "$BATS_TEST_TMPDIR"
 	expect 2 'is no folder of bench: it has no base.tsv'
+	run scripts/costs.sh
+	expect 2 'FAIL USAGE: costs.sh takes the folder of one bench'
 }
