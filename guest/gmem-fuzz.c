@@ -89,7 +89,6 @@ struct mapping {
 	size_t size;
 };
 
-/* What an episode works on. */
 enum memslot_kind { MADE, BOUND, MOVED, CHANGED, DELETED, NR_MEMSLOT_KINDS };
 
 static const char *const memslot_names[NR_MEMSLOT_KINDS] = {
@@ -101,6 +100,7 @@ struct memslot {
 	struct kvm_userspace_memory_region2 region;
 };
 
+/* What an episode works on. */
 struct episode {
 	uint64_t seed;
 	int vm[MAX_TYPES];
@@ -584,7 +584,9 @@ static void do_memslot(struct episode *episode, uint64_t *rng)
 	}
 	error = ioctl(new.vm, KVM_SET_USER_MEMORY_REGION2, &new.region) ? errno : 0;
 	if (!error) {
-		if (kind == MADE && new.region.flags & KVM_MEM_GUEST_MEMFD && new.region.memory_size)
+		if (!new.region.memory_size)
+			kind = DELETED;
+		else if (kind == MADE && new.region.flags & KVM_MEM_GUEST_MEMFD)
 			kind = BOUND;
 		counters->memslots[kind]++;
 		*known = new;

@@ -576,7 +576,7 @@ int main(int argc, char **argv)
 	} else if (!killed && !counts->refused) {
 		printf("FAILED: memory was never out\n");
 	} else if (maps_guests && !counts->guest) {
-		printf("FAILED: nothing was mapped into a guest\n");
+		printf("FAILED: nothing was mapped into a guest, which takes KVM_PRE_FAULT_MEMORY and no shadow paging\n");
 	} else {
 		printf("as before, and each page held what was written to it\n");
 		return 0;
