@@ -65,7 +65,7 @@ one_patch() {
 }
 
 # A name that no commit has would be left out everywhere, and nobody would notice.
-last=$(git_plain -C "$repo" grep -h -e . "$head" -- tools/testing/selftests/kvm/Makefile tools/testing/selftests/kvm/Makefile.kvm)
+last=$(git_plain -C "$repo" grep -h -e . "$head" -- tools/testing/selftests/kvm/Makefile tools/testing/selftests/kvm/Makefile.kvm) || last= # no selftests at all
 for test in ${TESTS:-}; do
 	grep -qwF "${test%_32}" <<<"$last" || die USAGE "TESTS names '$test', which is no KVM selftest of $SERIES"
 done
