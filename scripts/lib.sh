@@ -215,9 +215,10 @@ walk_to() { git_plain -C "$base_dir/walk/linux" checkout -q --force -B walk "$1"
 hash_of() { cat /dev/null "$@" | sha256sum | cut -c1-16; }
 
 # git on the project's own repositories, deaf to the user's configuration,
-# which could change what an export looks like.
+# which could change what an export looks like. Without the lock (lock), which what git
+# leaves in the background would keep.
 git_plain() {
-	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git "$@"
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git "$@" 9>&-
 }
 
 # export_series REPO RANGE DIR: the commits as patches, in the one form that does
@@ -321,7 +322,7 @@ step() {
 	mkdir -p "$(dirname "$log")"
 	in_group "$@" >"$log" 2>&1 </dev/null
 	pid=${children[-1]}
-	heartbeat "$pid" "$log" &
+	heartbeat "$pid" "$log" 9>&- & # nobody waits for it; without the lock
 	beat=$!
 	children+=("$beat")
 	wait "$pid" || rc=$?

@@ -645,3 +645,16 @@ building_kernel() {
 	expect 104 'FAIL BUILD: virt/kvm/guest_memfd.c:7:1: error: first'
 	expect 104 'log:    build/v7.3-ksrc-'
 }
+
+@test "the lock: what a step leaves running for a moment does not keep it" {
+	cat >who <<-'SH'
+		sleep 0.3
+		for pid in $(pgrep -P "$PPID"); do
+			[ "$pid" = $$ ] || echo "heartbeat has $(readlink "/proc/$pid/fd/9" || echo no lock)"
+		done
+	SH
+	run bash -c '. scripts/lib.sh; lock; readlink /proc/$$/fd/9; step who who.log sh who; cat who.log'
+	[[ $output == *'/build/.lock'* ]]
+	[[ $output == *'heartbeat has no lock'* ]]
+	refute grep -q 'heartbeat has /' <<<"$output"
+}
