@@ -647,13 +647,13 @@ building_kernel() {
 }
 
 @test "the lock: what a step leaves running for a moment does not keep it" {
-	cat >who <<-'SH'
+	cat >beat.sh <<-'SH'
 		sleep 0.3
 		for pid in $(pgrep -P "$PPID"); do
 			[ "$pid" = $$ ] || echo "heartbeat has $(readlink "/proc/$pid/fd/9" || echo no lock)"
 		done
 	SH
-	run bash -c '. scripts/lib.sh; lock; readlink /proc/$$/fd/9; step who who.log sh who; cat who.log'
+	run bash -c '. scripts/lib.sh; lock; readlink /proc/$$/fd/9; step beat beat.log sh beat.sh; cat beat.log'
 	[[ $output == *'/build/.lock'* ]]
 	[[ $output == *'heartbeat has no lock'* ]]
 	refute grep -q 'heartbeat has /' <<<"$output"
