@@ -11,7 +11,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 check_knobs
-takes_no ARGS TESTS
+takes_no TESTS
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none is what bench compares with"
 [ -z "$DEBUG" ] || die USAGE "sanitizers are not what a kernel costs; run bench without DEBUG"

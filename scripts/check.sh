@@ -13,7 +13,7 @@ check_knobs
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has nothing to check"
 [ "$kind$KSRC$EXTRA$APPEND$ICOUNT${TESTS:-}" = x86_64 ] ||
-	die USAGE "check is about the series as it is, on x86_64 and arm64; run it without ARCH, PAGES, DEBUG, KSRC, EXTRA, APPEND, ICOUNT and TESTS"
+	die USAGE "check is about the series as it is, on every architecture that it is for; run it without ARCH, PAGES, DEBUG, KSRC, EXTRA, APPEND, ICOUNT and TESTS"
 need lint
 
 # The architectures that have selftests to pass on this base.

@@ -13,7 +13,6 @@ own_config cover
 [ -z "$DEBUG" ] || die USAGE "run cover without DEBUG: its kernel counts lines, and has no sanitizers"
 [ -z "${TESTS:-}" ] || die USAGE "cover is about all required tests; run it without TESTS"
 check_knobs
-takes_no ARGS
 set_paths
 [ "$BASE" = v7.3 ] || die USAGE "cover is about v7.3; its configuration has options that $BASE lacks"
 [ "$ARCH" = x86_64 ] || die USAGE "cover unloads KVM, to count its end, and only on x86_64 is it a module"

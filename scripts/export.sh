@@ -35,12 +35,12 @@ again="if it was never mailed: rm -r $folder $record, and export again; else tak
 mapfile -t patches < <(series_patches)
 [ ${#patches[@]} -gt 0 ] || die USAGE "$series_dir has no patches"
 [ -f "$cover" ] || die USAGE "$cover is missing: the cover letter, 'Subject: [PATCH 0/${#patches[@]}] ...' and a text"
-subject_line='^Subject: \[((RFC )?PATCH) 0/([0-9]+)\] (.+)$'
+subject_line='^Subject: \[((RFC )?PATCH( [0-9]+\.[0-9]+)?) 0/([0-9]+)\] (.+)$'
 [[ $(head -n 1 "$cover") =~ $subject_line ]] ||
 	die USAGE "the first line of $cover is not 'Subject: [PATCH 0/${#patches[@]}] ...'"
-prefix=${BASH_REMATCH[1]} subject=${BASH_REMATCH[4]}
-[ "${BASH_REMATCH[3]}" -eq ${#patches[@]} ] ||
-	die USAGE "$cover says 0/${BASH_REMATCH[3]}, the series has ${#patches[@]} patches"
+prefix=${BASH_REMATCH[1]} subject=${BASH_REMATCH[5]}
+[ "${BASH_REMATCH[4]}" -eq ${#patches[@]} ] ||
+	die USAGE "$cover says 0/${BASH_REMATCH[4]}, the series has ${#patches[@]} patches"
 [ "$V" -eq 1 ] || [ -f "$previous" ] ||
 	die USAGE "V=$V needs $previous to show what changed since; export V=$((V - 1)) first (of the commit that was mailed)"
 

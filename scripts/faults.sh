@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 own_config faults
 check_knobs
-takes_no ARGS TESTS
+takes_no TESTS
 set_paths
 [ "$SERIES" != none ] || die USAGE "SERIES=none has not the flags that faults needs"
 lock

@@ -44,7 +44,7 @@ make VERB [KNOB=VALUE ...]
   setup        install the Debian packages that are missing
   doctor       say what is missing and the line that installs it
 
-Knobs: BASE=v7.3  SERIES=flags|fault-around|none  KSRC=DIR (a kernel tree of yours)
+Knobs: BASE=v7.3|v6.12  SERIES=flags|fault-around|none  KSRC=DIR (a kernel tree of yours)
   ARCH=x86_64|arm64|i386  PAGES=4k|64k (arm64)  DEBUG=1|kcsan (a kernel with sanitizers)
   CONFIG="a.config ..." (more kernel options)  COMPILE=1 (bisect)  MUTANTS="..." (mutants)
   V=N FROM="Name <mail>" (export)  PREFIX=DIR DESTDIR=DIR (install)
@@ -53,5 +53,5 @@ Knobs: BASE=v7.3  SERIES=flags|fault-around|none  KSRC=DIR (a kernel tree of you
 
 Exit codes: 0 pass, 1 a test failed, 2 wrong use, 101 SETUP, 102 FETCH, 103 APPLY,
   104 BUILD, 105 BOOT, 106 PANIC, 107 HANG, 108 SKIP, 109 SPLAT, 110 HARNESS,
-  111 BUSY, 130 interrupted. docs/testing.md explains them.
+  111 BUSY, 129, 130 and 143 interrupted (128 and the signal). docs/testing.md explains them.
 HELP

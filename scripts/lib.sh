@@ -103,9 +103,20 @@ names() {
 # which is for the top of one.
 all_series() { find series -mindepth 2 -maxdepth 2 -name "$BASE" -printf '%P\n' | cut -d/ -f1 | grep -vx example | sort; }
 
+# takes_no KNOB...: those that this verb would ignore, and so do something else than asked.
+# Only what the user gave: a verb that is a part of another one is not asked.
+takes_no() {
+	local knob
+	if [ -n "${GMEM_VERB:-}" ]; then return; fi
+	for knob; do
+		[ -z "${!knob:-}" ] || die USAGE "$verb takes no $knob; it has '${!knob}'"
+	done
+}
+
 # Bad knobs are answered here, before anything is touched.
 check_knobs() {
 	local patch fragment
+	case $verb in exec) ;; fuzz | soak) takes_no PROG FILES MUTANTS ;; mutants) takes_no PROG FILES ARGS ;; *) takes_no PROG FILES ARGS MUTANTS ;; esac
 	# the kernel's build takes no space or colon in a path, QEMU's options no comma
 	[[ $top != *[[:space:]:,]* ]] || die USAGE "the path of this checkout has a space, colon or comma: $top; move it"
 	[ -f "bases/$BASE.env" ] || die USAGE "unknown BASE '$BASE'; known: $(names bases/*.env)"
@@ -152,9 +163,11 @@ set_paths() {
 	. "bases/$BASE.env"
 	# shellcheck source=../configs/x86_64.env
 	. "configs/$ARCH.env"
+	# shellcheck disable=SC2154 # of the base
+	if [[ " ${booted_archs[*]} " != *" $ARCH "* ]]; then compile_only=1; fi
 	case ${compile_only:-}$verb in
 	1bisect | 1modules | 1tree | 1fetch) ;;
-	1*) die USAGE "ARCH=$ARCH is only compiled, by 'make bisect COMPILE=1 ARCH=$ARCH'; it has no guest_memfd to test" ;;
+	1*) die USAGE "ARCH=$ARCH is only compiled, by 'make bisect COMPILE=1 BASE=$BASE ARCH=$ARCH'; it has no guest_memfd to test on $BASE" ;;
 	esac
 	case ${no_selftests:-}$verb in
 	1test | 1compare | 1mutants) die USAGE "ARCH=$ARCH has no KVM selftests, which are 64-bit programs; it has run, exec, and bisect COMPILE=1" ;;
@@ -244,14 +257,6 @@ required_tests() {
 	local file=expect/$BASE/$ARCH/required
 	if [ -e "$file.$SERIES" ]; then file+=.$SERIES; fi
 	echo "$file"
-}
-
-# takes_no KNOB...: those that this verb would ignore, and so do something else than asked.
-takes_no() {
-	local knob
-	for knob; do
-		[ -z "${!knob:-}" ] || die USAGE "$(basename "$0" .sh) takes no $knob; it has '${!knob}'"
-	done
 }
 
 # need_tests: TESTS names some, or some are required.

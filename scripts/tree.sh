@@ -24,6 +24,10 @@ explain_am() {
 	local number where file line patch='a patch'
 	number=$(sed -n 's/^Patch failed at \([0-9]*\) .*/\1/p' "$1" | head -n 1)
 	if [ -n "$number" ]; then patch=${patches[10#$number - 1]#"$top"/}; fi
+	if [ -f "$patch" ] && git_plain -C "$scratch" apply -R --check "$(realpath "$patch")" 2>/dev/null; then
+		echo "$patch does not apply: $BASE${KSRC:+ of $KSRC} has it already"
+		return
+	fi
 	where=$(sed -n 's/^error: patch failed: //p' "$1" | head -n 1)
 	file=${where%:*} line=${where##*:}
 	if [ -n "$where" ]; then

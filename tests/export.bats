@@ -95,6 +95,25 @@ another() {
 	expect 2 'cover-letter.txt is missing'
 }
 
+@test "export: a stable kernel's prefix, in the cover letter and in the patches" {
+	sed -i '1s,PATCH 0/2,PATCH 6.12 0/2,' series/demo/v7.3/cover-letter.txt
+	export_v 1
+	expect 0 'nothing was sent'
+	[ "$(grep -h '^Subject: ' "$mail"/v1/*.patch | cut -d' ' -f1-4)" = $'Subject: [PATCH 6.12 0/2]\nSubject: [PATCH 6.12 1/2]\nSubject: [PATCH 6.12 2/2]' ]
+	sed -i '1s,6.12,stable,' series/demo/v7.3/cover-letter.txt
+	export_v 2
+	expect 2 "is not 'Subject: [PATCH 0/2] ...'"
+}
+
+@test "export: the cover letters of the series are such" {
+	local series
+	for series in "$top"/series/*/*/cover-letter.txt; do
+		series=${series%/*}
+		run bash -c ". scripts/lib.sh; subject_line=$(sed -n 's/^subject_line=//p' scripts/export.sh)"'; [[ $(head -n 1 "$1") =~ $subject_line ]] && echo "${BASH_REMATCH[4]}"' - "$series/cover-letter.txt"
+		[ "$output" = "$(find "$series" -name '[0-9]*.patch' | wc -l)" ] || fail "$series: $output"
+	done
+}
+
 @test "export: edits in the tree, commits that series/ lacks" {
 	local tree
 	tree=$(make -s tree-path)

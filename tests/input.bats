@@ -141,10 +141,16 @@ stub() {
 
 @test "an architecture that is only compiled" {
 	run make run ARCH=riscv64
-	expect 2 "ARCH=riscv64 is only compiled, by 'make bisect COMPILE=1 ARCH=riscv64'"
+	expect 2 "ARCH=riscv64 is only compiled, by 'make bisect COMPILE=1 BASE=v7.3 ARCH=riscv64'"
 	run make bisect ARCH=riscv64
 	expect 2 'say COMPILE=1'
 	[ ! -e build/v7.3 ]
+	# one that has no guest_memfd on this base, whatever it has on another
+	for verb in run test exec fuzz lint compare mutants; do
+		run make "$verb" BASE=v6.12 ARCH=arm64
+		expect 2 'ARCH=arm64 is only compiled, by '
+	done
+	[ ! -e build/v6.12 ]
 }
 
 @test "EXTRA that is no file" {
@@ -169,9 +175,17 @@ stub() {
 		run make "$verb" TESTS=guest_memfd_test
 		expect 2 "$verb takes no TESTS; it has 'guest_memfd_test'"
 	done
-	for verb in faults cover bench; do
+	for verb in faults cover bench run test lint mutants; do
 		run make "$verb" ARGS='--calls 5'
 		expect 2 "$verb takes no ARGS; it has '--calls 5'"
+	done
+	for verb in fuzz test bisect; do
+		run make "$verb" MUTANTS=01
+		expect 2 "$verb takes no MUTANTS; it has '01'"
+	done
+	for verb in run test fuzz; do
+		run make "$verb" PROG=/bin/busybox
+		expect 2 "$verb takes no PROG; it has '/bin/busybox'"
 	done
 }
 
@@ -466,6 +480,13 @@ stub_apt() {
 	run make tree
 	expect 103 'series/demo/v7.3/0002-KVM-guest_memfd-Change-line-20.patch does not apply: virt/kvm/guest_memfd.c: hunk @@ -17,7 +17,7 @@'
 	[ -z "$(find build -path "*/demo/linux")" ]
+}
+
+@test "tree: a base that has the patch" {
+	tiny_kernel
+	sed -i '10s/$/ changed/' "$ksrc/virt/kvm/guest_memfd.c"
+	run make tree
+	expect 103 "0001-KVM-guest_memfd-Change-line-10.patch does not apply: v7.3 of $ksrc has it already"
 }
 
 @test "tree: no fuzz" {
