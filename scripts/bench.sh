@@ -31,19 +31,26 @@ cost=$top/$folder/gmem-cost
 "${cross}gcc" -static -O2 -Wall -Wextra -Werror -pthread -I probe -isystem "$out/usr/include" -o "$cost" bench/gmem-cost.c ||
 	die BUILD "gmem-cost does not compile against the headers of $branch"
 
-# costs FILE ARGS KNOB=VALUE...: gmem-cost in a guest, its lines in FILE.
+# costs NAME ARGS KNOB=VALUE...: gmem-cost in a guest, its lines in NAME.tsv.
 costs() {
 	env GMEM_VERB=bench PROG="$cost" ARGS="$2" "${@:3}" setpriv --pdeathsig TERM "$top/scripts/exec.sh" >"$folder/$1.tsv"
 }
 
 # Side by side: how fast the guests run makes no difference to what they count. Where a
 # mapping comes to lie does: the same addresses for all.
-counted() {
-	local base other rc=0 fixed="norandmaps $APPEND"
-	costs base '' SERIES=none EXTRA= ICOUNT=1 APPEND="$fixed" &
+fixed="norandmaps $APPEND"
+# both SUFFIX: base and series.
+both() {
+	local base rc=0
+	costs "base$1" '' SERIES=none EXTRA= ICOUNT=1 APPEND="$fixed" &
 	base=$!
-	costs series '' ICOUNT=1 APPEND="$fixed" || rc=$?
+	costs "series$1" '' ICOUNT=1 APPEND="$fixed" || rc=$?
 	wait "$base" || rc=$?
+	return "$rc"
+}
+counted() {
+	local other rc=0
+	both '' || rc=$?
 	for other in "${others[@]}"; do
 		costs "other-$other" '' SERIES="$other" EXTRA= ICOUNT=1 APPEND="$fixed" || rc=$?
 	done
@@ -82,4 +89,12 @@ size_of "$base_dir/none/$kind" >>"$folder/base.tsv"
 size_of "$out" >>"$folder/series.tsv"
 for other in "${others[@]}"; do size_of "$base_dir/$other/$kind" >>"$folder/other-$other.tsv"; done
 
-sub costs "$folder"
+# Once more if something costs too much; costs.sh then wants it to be so twice.
+rc=0
+sub_rc costs "$folder" || rc=$?
+if [ "$rc" -eq "${exit_codes[TEST]}" ]; then
+	step "bench: too much; counting once more" "$folder/counted-2.log" both -2 || failed $? "$folder/counted-2.log"
+	rc=0
+	sub_rc costs "$folder" || rc=$?
+fi
+[ "$rc" -eq 0 ] || { explained=1 && exit "$rc"; }

@@ -3,7 +3,9 @@
 #
 # costs FOLDER: the table, the plots and the verdict of what bench has measured into
 # FOLDER (base.tsv, series.tsv, threads.tsv, and other-NAME.tsv for other series, which
-# are shown and not judged). Part of bench; alone, it judges a folder again.
+# are shown and not judged). With base-2.tsv and series-2.tsv, measured after another
+# boot, the lower counts, of base and series alike. Part of bench; alone, it judges a
+# folder again.
 
 folder=$(realpath "${1-}" 2>/dev/null) || folder= # before lib.sh changes to the top
 
@@ -33,6 +35,15 @@ done
 
 # Bytes that the kernel's text may grow by: v6.12 gets what v7.3 has before the series.
 case $BASE in v6.12) growth=2048 ;; *) growth=256 ;; esac
+
+# lower NAME: NAME.tsv, or of each operation in it the line of that or of NAME-2.tsv,
+# whichever has the lower median.
+lower() {
+	local first=$folder/$1.tsv second=$folder/$1-2.tsv
+	if [ ! -e "$second" ]; then second=/dev/null; fi
+	awk -F'\t' 'FILENAME != ARGV[2] { median[$1, $2, $3] = $4; line[$1, $2, $3] = $0; next }
+		{ print ($1, $2, $3) in median && median[$1, $2, $3] + 0 < $4 + 0 ? line[$1, $2, $3] : $0 }' "$second" "$first"
+}
 
 # One line for each operation: base, series, how they compare, and memfd for the same.
 # Too much: over 1.01 times the base and by more than 16 instructions, the median and the
@@ -68,7 +79,7 @@ awk -F'\t' -v OFS='\t' -v growth="$growth" '
 				m && k[2] ~ /^guest_memfd/ ? sprintf("%.3f", s / m) : "-", said
 		}
 		for (key in base) { split(key, k, SUBSEP); if (!((k[1] OFS k[2] OFS k[3]) in series)) print k[1], k[2], k[3], base[key], spread[key], "-", "-", "-", "-", "-", "GONE" }
-	}' "$folder/base.tsv" "$folder/series.tsv" >"$folder/costs.tsv"
+	}' <(lower base) <(lower series) >"$folder/costs.tsv"
 
 # other series: a column more for each, at the end
 for other in "$folder"/other-*.tsv; do
