@@ -116,7 +116,12 @@ takes_no() {
 # Bad knobs are answered here, before anything is touched.
 check_knobs() {
 	local patch fragment
-	case $verb in exec) ;; fuzz | soak) takes_no PROG FILES MUTANTS ;; mutants) takes_no PROG FILES ARGS ;; *) takes_no PROG FILES ARGS MUTANTS ;; esac
+	case $verb in
+	exec) takes_no MUTANTS ;;
+	fuzz | soak) takes_no PROG FILES MUTANTS ;;
+	mutants) takes_no PROG FILES ARGS ;;
+	*) takes_no PROG FILES ARGS MUTANTS ;;
+	esac
 	# the kernel's build takes no space or colon in a path, QEMU's options no comma
 	[[ $top != *[[:space:]:,]* ]] || die USAGE "the path of this checkout has a space, colon or comma: $top; move it"
 	[ -f "bases/$BASE.env" ] || die USAGE "unknown BASE '$BASE'; known: $(names bases/*.env)"

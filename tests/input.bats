@@ -179,7 +179,7 @@ stub() {
 		run make "$verb" ARGS='--calls 5'
 		expect 2 "$verb takes no ARGS; it has '--calls 5'"
 	done
-	for verb in fuzz test bisect; do
+	for verb in exec fuzz test bisect; do
 		run make "$verb" MUTANTS=01
 		expect 2 "$verb takes no MUTANTS; it has '01'"
 	done
